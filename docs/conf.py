@@ -75,7 +75,7 @@ import realtime_trio as rt
 # realtime_trio.events.Event. It is documented under one of them; references with another public
 # name, and annotations with the private one, lead there.
 
-_PUBLIC = ("", ".abc", ".events", ".audio", ".server", ".testing", ".aio", ".blocking")
+_PUBLIC = ("", ".abc", ".events", ".audio", ".fleet", ".server", ".testing", ".aio", ".blocking")
 
 
 @functools.cache

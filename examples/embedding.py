@@ -2,8 +2,8 @@
 
     python examples/embedding.py http://127.0.0.1:8080 "Hello"
 
-The client is a context manager, so it lives in the nursery's block like anything else. Where
-several tasks fail at once trio raises a group: `except*` takes it apart.
+The client is an async context manager, so it can live inside a nursery's block. If several tasks
+fail, trio raises a group; `except*` handles its parts.
 """
 
 import sys
@@ -14,28 +14,28 @@ import realtime_trio as rt
 
 
 async def heartbeat(seconds: float) -> None:
-    """Another task of the program, which does not care about the client."""
+    """Another task of the program, independent of the client."""
     while True:
         await trio.sleep(seconds)
         print("still here")
 
 
 async def converse(client: rt.Client, question: str) -> None:
-    """The task that talks."""
+    """The task that asks."""
     await client.ready()
     async with client.ask(question) as turn:
         print("".join([piece async for piece in turn.text]))
 
 
 async def watch_link(client: rt.Client) -> None:
-    """A task that follows the state."""
+    """A task that watches the state."""
     async with client.watch(lambda state: state.control.connection.status) as changes:
         async for status in changes:
             print(f"link: {status}")
 
 
 async def main(url: str, question: str) -> int:
-    """Run everything, and give the exit status."""
+    """Run everything and return the exit status."""
     config = rt.ClientConfig(max_attempts=2, backoff_initial=0.1)
     status = 0
     try:

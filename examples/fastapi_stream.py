@@ -4,9 +4,9 @@
     realtime-trio serve
     python examples/fastapi_stream.py 8000 http://127.0.0.1:8080
 
-Then open http://127.0.0.1:8000 and ask. A browser that goes away cancels its turn. One client
-serves all requests, so their questions are asked one after the other; open one client per user
-for conversations at the same time.
+Then open http://127.0.0.1:8000 and ask. If a browser disconnects, its turn is cancelled. One client
+serves all requests, so it asks their questions one after another. For concurrent conversations,
+open one client per user.
 """
 
 import json
@@ -37,7 +37,7 @@ function ask(event) {
 
 
 def make_app(url: str) -> FastAPI:
-    """Create the application; its client lives as long as it does."""
+    """Create the application. Its client is open while the application runs."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -62,7 +62,7 @@ def make_app(url: str) -> FastAPI:
 
 
 async def answer(client: rt.aio.Client, text: str) -> AsyncIterator[str]:
-    """Ask, and give the pieces as events of the stream."""
+    """Ask, and yield the pieces as server-sent events."""
     async with client.ask(text) as turn:
         async for piece in turn.text:
             yield f"data: {json.dumps(piece)}\n\n"

@@ -17,7 +17,7 @@ import realtime_trio as rt
 
 
 def health_response(client: rt.Client) -> bytes:
-    """One HTTP response with the health and the statistics of the client."""
+    """Return an HTTP response with the health and the statistics of the client."""
     health = client.health
     body = {"health": rt.to_dict(health), "statistics": rt.to_dict(client.statistics())}
     content = json.dumps(body).encode()
@@ -30,7 +30,7 @@ def health_response(client: rt.Client) -> bytes:
 
 
 async def answer(client: rt.Client, stream: trio.SocketStream) -> None:
-    """Answer one request, whatever it asks for."""
+    """Answer any request with the health."""
     async with stream:
         with trio.move_on_after(5):
             await stream.receive_some(4096)

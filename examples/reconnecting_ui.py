@@ -2,8 +2,8 @@
 
     python examples/reconnecting_ui.py http://127.0.0.1:8080
 
-A view is a function of the client's state: whatever happened to the link, the next value is
-right. What was typed meanwhile waits in the client and leaves with the next link.
+A view is a function of the client's state, so the next view is right after a lost link. A line
+typed without a link waits in the client and is sent over the next link.
 """
 
 import sys
@@ -25,7 +25,7 @@ class View:
 
 
 def view_of(state: rt.SessionState) -> View:
-    """Make the view. It runs at each change, so it only reads."""
+    """Compute the view. It runs at each change of the state, so it must be fast."""
     session = state.current_session
     return View(
         link=state.control.connection.status,
@@ -38,7 +38,7 @@ def view_of(state: rt.SessionState) -> View:
 
 
 async def draw(client: rt.Client) -> None:
-    """Redraw where something has changed; a slow screen skips what came in between."""
+    """Redraw at each change; a slow screen skips intermediate views."""
     async with client.watch(view_of) as views:
         async for view in views:
             light = {"connected": "green", "reconnecting": "yellow"}.get(view.link, "red")
@@ -46,7 +46,7 @@ async def draw(client: rt.Client) -> None:
 
 
 async def main(url: str) -> None:
-    """Say each line of the input, and show the view all the time."""
+    """Send each line of the input while the view is shown."""
     config = rt.ClientConfig(first_attempts=3, max_attempts=None, backoff_max=10.0)
     login = rt.PasswordLogin("me", "secret")
     async with (

@@ -2,8 +2,8 @@
 
     python examples/save_media.py http://127.0.0.1:8080 downloads "Draw me a map."
 
-The server chooses the name and the content, so `Media.save` trusts neither: no directories in
-the name, no more than a number of bytes, no file overwritten, no link followed.
+The server chooses the name and the content, so `Media.save` trusts neither: it removes directories
+from the name, limits the size, overwrites no file and follows no links.
 """
 
 import sys
@@ -18,7 +18,7 @@ LIMIT = 5 * 1024 * 1024
 
 
 async def save(media: rt.Media, directory: Path) -> None:
-    """Save one of them, or say why not."""
+    """Save one item, or print why it cannot be saved."""
     write = partial(media.save, directory, max_bytes=LIMIT)
     try:
         # In a thread: a disk can be slow, and the conversation continues meanwhile.

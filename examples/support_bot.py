@@ -23,7 +23,7 @@ class SupportBot:
         """The questions that a person has to answer."""
 
     async def reply(self, question: str) -> str:
-        """The agent's answer, or an excuse; it never waits longer than PATIENCE."""
+        """Return the agent's answer, or an excuse after PATIENCE seconds."""
         with trio.move_on_after(PATIENCE):
             # Leaving `ask` by the timeout cancels the turn on the server, too.
             async with self._client.ask(question) as turn:

@@ -1,9 +1,9 @@
-"""A chat in the terminal: type a line, read the answer while it is written.
+"""A chat in the terminal: type a line and read the answer as it arrives.
 
     realtime-trio serve
     python examples/terminal_chat.py http://127.0.0.1:8080
 
-Ctrl-D ends it. `realtime-trio chat` is the comfortable version of this program.
+Ctrl-D ends it. `realtime-trio chat` is a more comfortable version of this program.
 """
 
 import sys
@@ -14,7 +14,7 @@ import realtime_trio as rt
 
 
 async def answer(client: rt.Client, text: str) -> None:
-    """Say something and print the answer, piece by piece."""
+    """Ask and print the answer, piece by piece."""
     async with client.ask(text) as turn:
         async for piece in turn.text:
             print(piece, end="", flush=True)
@@ -29,7 +29,7 @@ async def answer(client: rt.Client, text: str) -> None:
 
 
 async def show_link(client: rt.Client) -> None:
-    """Say what happens to the connection."""
+    """Print changes of the connection."""
     with client.subscribe(rt.Disconnected, rt.Reconnected) as links:
         async for note in links:
             print("[reconnecting]" if isinstance(note, rt.Disconnected) else "[connected]")

@@ -11,7 +11,7 @@ from examples.support_bot import FAILED, PATIENCE, SORRY, SupportBot
 
 
 async def test_it_answers(realtime_server: Any, realtime_client: Any) -> None:
-    """With the agent's words, also after it has used a tool."""
+    """The answer is the agent's text, also after it has used a tool."""
     search = rt.testing.tool("search", {"query": "opening hours"}, result="9 to 5")
     realtime_server.script(
         rt.testing.turn("When are you open?", tools=[search], text="From 9 to 5.")
@@ -24,7 +24,7 @@ async def test_it_answers(realtime_server: Any, realtime_client: Any) -> None:
 async def test_a_slow_agent_is_cancelled(
     realtime_server: Any, realtime_client: Any, autojump_clock: Any
 ) -> None:
-    """Half a minute takes no time here: the clock jumps when all tasks wait."""
+    """Half a minute takes no real time: the clock jumps when all tasks wait."""
     slow = rt.testing.turn("Why?", rt.testing.wait(10 * PATIENCE), rt.testing.say("Because."))
     realtime_server.script(slow)
     bot = SupportBot(realtime_client)
@@ -34,7 +34,7 @@ async def test_a_slow_agent_is_cancelled(
 
 
 async def test_a_failure_is_escalated(realtime_server: Any, realtime_client: Any) -> None:
-    """The server's exception does not reach the customer."""
+    """The customer does not see the server's exception."""
     realtime_server.script(rt.testing.turn("Break", unprepared="boom"))
     bot = SupportBot(realtime_client)
     assert await bot.reply("Break") == FAILED
@@ -44,7 +44,7 @@ async def test_a_failure_is_escalated(realtime_server: Any, realtime_client: Any
 async def test_a_lost_link_does_not_matter(
     realtime_server: Any, realtime_client: Any, autojump_clock: Any
 ) -> None:
-    """The client reconnects and asks for what it has missed."""
+    """The client reconnects and requests what it has missed."""
     realtime_server.faults.cut(after=1)
     bot = SupportBot(realtime_client)
     await bot.reply("Hello")

@@ -1,9 +1,9 @@
-"""Talk from a sound file, and write the spoken answer into another.
+"""Send speech from a sound file, and write the spoken answer to another file.
 
     python examples/voice_files.py http://127.0.0.1:8080 question.wav answer.wav
 
-No microphone and no speaker: useful for tests, telephony and batches. WAV files of 16-bit
-samples need no extras; other formats need the extra `audio`.
+It needs no microphone and no speaker, which helps in tests, telephony and batch jobs. WAV files of
+16-bit samples need no extras; other formats need the extra `audio`.
 """
 
 import sys
@@ -14,14 +14,14 @@ import realtime_trio as rt
 
 
 async def show(client: rt.Client) -> None:
-    """Print what is said, as text."""
+    """Print the answer as text."""
     with client.subscribe(rt.MessageComplete, rt.MessageAdded) as notes:
         async for note in notes:
             print(f"{note.message.role}: {note.message.content}")
 
 
 async def main(url: str, question: str, answer: str) -> None:
-    """Say the file, hear the answer to its end, and leave."""
+    """Send the file, play the complete answer, and leave."""
     async with (
         rt.open_client(url, auth=rt.PasswordLogin("me", "secret")) as client,
         rt.audio.open_wav_sink(answer) as sink,

@@ -16,7 +16,7 @@ import pytest
 
 import realtime_trio as rt
 from realtime_trio.server import Faults, RealtimeServer
-from tools.doors import INTERNAL
+from tools.door_tables import INTERNAL
 
 ROOT = Path(__file__).parents[1]
 API = ROOT / "tests" / "typing" / "api.py"

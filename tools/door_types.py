@@ -14,7 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from tools.doors import BLOCKING, DIALECTS, INTERNAL, MODULES, PLACES, ROOT, Dialect, Function
+from tools.door_dialects import BLOCKING, DIALECTS, Dialect
+from tools.door_source import ROOT, Function
+from tools.door_tables import INTERNAL, MODULES, PLACES
 from tools.without_async import without_async
 
 __all__ = ["generate", "main", "path_of"]

@@ -1,4 +1,4 @@
-"""Where the nodes of the example dial to, and as whom."""
+"""The address and the login that the nodes of the example use."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ import realtime_trio as rt
 
 
 async def dial(claim: rt.fleet.Claim) -> rt.fleet.Dial:
-    """A real service asks for the token of this user here."""
+    """Return how to dial. A real service requests this user's token here."""
     return rt.fleet.Dial(os.environ["AGENTS_URL"], auth=f"token of {claim.labels['user']}")

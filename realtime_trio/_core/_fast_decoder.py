@@ -5,15 +5,15 @@ Its techniques, largest gain first:
 1. msgspec parses JSON directly into a struct, without an intermediate dict. Every type has one,
    its *wire form* (see ``_wire_forms``), and one union decodes them all: the tag selects the form.
 2. Filling an attrs class takes longer than parsing the text. A generated function therefore makes
-   the event from its wire form without the checks that decoding has made.
+   the event from its wire form without repeating the checks of the decoder.
 3. A delta stays a :class:`Delta`, which represents its event in the fold. The event itself is
    created when the application receives it.
 
 The fast decoder never rejects an event. If it raises ``ValueError``, the converter decodes the
 frame (see ``_codec``): it knows what a server may omit or get wrong, and reports the path of a
-fault. The two can differ only if this one accepts a frame that the converter rejects or decodes
-differently; property tests check that they agree. An object with two ``type`` fields is one such
-case: msgspec rejects two that differ.
+fault. The two can differ only if the fast decoder accepts a frame that the converter rejects or
+decodes differently; property tests check that they agree. An object with two ``type`` fields is one
+such case: msgspec rejects two that differ.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ DELTAS: dict[type[Delta], type[ServerEvent]] = {
 
 @functools.cache
 def fast_decoders() -> tuple[Callable[[str | bytes], Any], dict[type[msgspec.Struct], Reader]]:
-    """Return the decoder of wire forms, and by class of form the function that makes its event.
+    """Return the decoder of wire forms, and the function that makes each form's event.
 
     A delta has no such function. The result is created on first use and shared.
     """

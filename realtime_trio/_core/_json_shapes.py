@@ -110,7 +110,7 @@ _encode = msgspec.msgpack.Encoder().encode
 def fits_64_bits(value: object) -> bool:
     """Whether a value that msgspec decoded holds no integer of more than 64 bits.
 
-    It says the same as ``is_shareable`` in a third of the time: msgspec reads no other number that
+    It returns the same as ``is_shareable`` but is faster: msgspec accepts no other number that
     is not shareable, and MessagePack has no larger integer.
     """
     try:

@@ -30,11 +30,11 @@ class SkippedPaths:
         self.paths: dict[str, None] = {}
 
     def push(self, step: str) -> None:
-        """Go into a field or the entries of a list."""
+        """Enter a field or the entries of a list."""
         self._steps.append(step)
 
     def pop(self) -> None:
-        """Go back out."""
+        """Leave the field or the list that was entered last."""
         self._steps.pop()
 
     def add(self, step: str) -> None:

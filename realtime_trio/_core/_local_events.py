@@ -48,7 +48,7 @@ class InputSentEvent(ServerEvent):
     """An input is about to be written: the user's turn is over (protocol.md §7 G).
 
     ``ahead`` is the number of pongs that answer earlier pings and come before those of the
-    input. ``None``: nothing is known of pings, and the next ``user_turn_start`` ends its turn.
+    input. With ``None``, pings are unknown and the next ``user_turn_start`` ends its turn.
     """
 
     ahead: int | None = None
@@ -56,9 +56,9 @@ class InputSentEvent(ServerEvent):
 
 @frozen
 class NoTurnEvent(ServerEvent):
-    """No turn runs, although no ``user_turn_start`` says so (protocol.md §7 G).
+    """No turn is running, although no ``user_turn_start`` was received (protocol.md §7 G).
 
-    An input has started none, was refused, or a command has killed the turn.
+    An input started no turn or was refused, or a command killed the turn.
     """
 
 

@@ -1,4 +1,4 @@
-"""Media as a file: its name and its content come from a server, so neither is trusted."""
+"""Save media to a file. Its name and content come from a server, so neither is trusted."""
 
 from __future__ import annotations
 
@@ -43,8 +43,9 @@ def file_name(name: str | None, content_type: str) -> str:
 
 
 def media_bytes(content: str | None, url: str | None, content_type: str) -> bytes:
-    """Return the content of media, decoded if it is base64, or that of a ``data:`` URL. Raises
-    ``ValueError`` if the media only has an address or nothing at all.
+    """Return the decoded content of media, or of its ``data:`` URL.
+
+    Raises ``ValueError`` if the media has no content, for example only an address.
     """
     if content is not None:
         return content.encode(errors="replace") if _is_text(content_type) else _decoded(content)
@@ -60,7 +61,7 @@ def media_bytes(content: str | None, url: str | None, content_type: str) -> byte
 
 
 def _is_text(content_type: str) -> bool:
-    """Return whether content of a type is plain text and not base64."""
+    """Whether content of a type is plain text and not base64."""
     kind = _kind(content_type)
     return kind in _TEXTS or kind.startswith("text/") or kind.endswith(("+json", "+xml"))
 

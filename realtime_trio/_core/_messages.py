@@ -191,7 +191,7 @@ class Message:
 
 
 class MessageOptions(TypedDict, total=False):
-    """What a new message may have besides its role and its content."""
+    """Optional fields of a new message."""
 
     format: str
     status: MessageStatus

@@ -71,7 +71,7 @@ def read_object(value: Any, _: Any) -> Mapping[str, Any]:
 
 
 def _uncut(value: Any) -> Any:
-    """Read a value of free form; refuse it if something was cut out of it."""
+    """Read a free-form value; reject it if a part of it was removed for its depth."""
     skipped = current()
     if skipped is not None and skipped.cut:
         check_whole(value)

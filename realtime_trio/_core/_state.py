@@ -77,7 +77,7 @@ class Connection(Value):
 
 @attrs.frozen(slots=True, eq=False, repr=False)
 class Catalog(Value):
-    """The server's offers. Each list is from the last event of its kind.
+    """What the server offers. Each list is from the last event of its kind.
 
     ``user`` is the logged-in user. ``voice_input_modes`` are the server's voice input modes: "ptt",
     "vad", "realtime". A workspace is a mapping in the server's format.
@@ -186,7 +186,7 @@ class OpenSubsession(Value):
     prime_agent_key: str
     sub_agent_key: str
     depth: int
-    # The user session whose stack it is on, even if the event did not name it (§8 U4).
+    # The user session whose stack holds it, even if the event did not name it (§8 U4).
     stack: str = ""
 
 
@@ -289,7 +289,7 @@ class TurnRecord(msgspec.Struct, frozen=True):
 class ConversationDraft(msgspec.Struct, kw_only=True):
     """The part of the text slice that a delta does not touch, while a transaction changes it.
 
-    ``order`` is that of the ``records``, and finds which of them was used least recently.
+    ``order`` is the order of the ``records``, and finds the least recently used one.
     """
 
     records: Mapping[str, Record] = EMPTY

@@ -160,7 +160,7 @@ class Table(_Items[V], Generic[K, V]):
 
 
 class Keys(_Items[K], Generic[K, V]):
-    """The keys of a table without the hidden one. They are built when they are read."""
+    """The keys of a table except a hidden one. They are built when they are read."""
 
     __slots__ = ("_hidden", "_table")
 

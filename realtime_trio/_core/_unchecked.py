@@ -45,8 +45,8 @@ def constructor_from_wire(
 ) -> Callable[[object], C]:
     """Return a function that creates a frozen attrs class from an object with its attributes.
 
-    It does the same as :func:`unchecked_constructor` for a value that is already in one piece. A
-    function in ``conversions`` converts the attribute of its name.
+    It works like :func:`unchecked_constructor`, but takes the values from one object. A function in
+    ``conversions`` converts the attribute with its name.
     """
     made = cast("type[attrs.AttrsInstance]", cls)
     values = {

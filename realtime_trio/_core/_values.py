@@ -163,7 +163,7 @@ class Log(Sequence[T]):
 
     @classmethod
     def restored(cls, items: Iterable[T], dropped: int) -> Log[T]:
-        """The list that ends with these items, after ``dropped`` others have left."""
+        """Return the list of these items, after ``dropped`` others were removed from the front."""
         log = cls(items)
         log._dropped = dropped
         return log
@@ -273,7 +273,7 @@ class Log(Sequence[T]):
 
 
 def longer(items: Sequence[T], item: T) -> Sequence[T]:
-    """The items and one more: a tuple while they are few, which costs least, and then a log."""
+    """Return the items and one more: a tuple while there are few (cheapest), then a log."""
     if len(items) < _CHUNK:
         return (*items, item)
     log = items if isinstance(items, Log) else Log(items)
@@ -281,7 +281,7 @@ def longer(items: Sequence[T], item: T) -> Sequence[T]:
 
 
 def with_item(items: Sequence[T], place: int, item: T) -> Sequence[T]:
-    """The items with another one at ``place``."""
+    """Return the items with another item at ``place``."""
     if isinstance(items, Log):
         return items.replace(place + items.dropped, item)
     return (*items[:place], item, *items[place + 1 :])
@@ -300,7 +300,7 @@ class Recent(Generic[K, V]):
 
     @classmethod
     def restored(cls, items: Iterable[tuple[K, V]], limit: int) -> Recent[K, V]:
-        """The memory that holds these keys with their values, oldest first."""
+        """Return a memory with these keys and values, oldest first."""
         memory = cls(limit)
         for key, value in items:
             memory._index[key] = memory._count
@@ -310,7 +310,7 @@ class Recent(Generic[K, V]):
 
     @property
     def limit(self) -> int:
-        """How many keys it holds at most."""
+        """The maximum number of keys."""
         return self._limit
 
     def get(self, key: K) -> V | None:

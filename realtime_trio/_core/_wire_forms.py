@@ -1,7 +1,7 @@
 """Wire forms: the struct that the fast decoder parses for each type of event.
 
 Most forms are generated from the event class, with its fields, types and defaults. The others are
-written out: their records have variants, and the functions that read these are the converter's.
+written out, because their records have variants; the converter's functions read these.
 A form rejects whatever it cannot represent exactly, by raising ``ValueError``.
 """
 
@@ -53,7 +53,7 @@ _DELTAS = (TextDeltaEvent, ThoughtDeltaEvent)
 
 
 def _shareable(value: _T) -> _T:
-    """Return JSON that every parser can read; reject any other."""
+    """Return JSON that every parser can read; reject other JSON."""
     if value is not None and not fits_64_bits(value):
         raise ValueError
     return value
@@ -63,7 +63,7 @@ def _shareable(value: _T) -> _T:
 
 
 class _WireCall(msgspec.Struct, kw_only=True, gc=False):
-    """A call. A vendor's record around its name and arguments is left to the converter."""
+    """A call. The converter handles a vendor's record around its name and arguments."""
 
     id: str
     name: str
@@ -292,7 +292,7 @@ def _form_of(cls: type, tag: str | None = None) -> type[msgspec.Struct]:
 def _reader_of(cls: type) -> _Make:
     """Return the function that makes an event or a record from its form.
 
-    It checks what the types of JSON values do not.
+    The function checks what the types of JSON values do not check.
     """
     types = typing.get_type_hints(cls)
     conversions: dict[str, _Make] = {}
@@ -323,7 +323,7 @@ def _record(cls: type) -> tuple[type[msgspec.Struct], _Make]:
 
 
 def _records_in(kind: Any) -> tuple[Any, _Make] | None:
-    """Return the form of a type that consists of records, and what makes these."""
+    """Return the form of a type that consists of records, and the function that makes these."""
     if attrs.has(kind):
         return _record(kind)
     inner = [each for each in typing.get_args(kind) if attrs.has(each)]
@@ -345,9 +345,9 @@ _WRITTEN_OUT: dict[type[Event], tuple[type[msgspec.Struct], Reader]] = {
 
 
 def wire_forms() -> dict[type[msgspec.Struct], Reader]:
-    """Return the forms of all built-in types but deltas, and what makes an event from each.
+    """Return the forms of all built-in types except deltas, with the functions that make events.
 
-    A type that has another name on the wire has a form for each name.
+    A type with several names on the wire has a form for each name.
     """
     forms: dict[type[msgspec.Struct], Reader] = {}
     for row in REGISTRY:

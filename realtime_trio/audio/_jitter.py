@@ -104,7 +104,7 @@ class JitterBuffer:
 
     @property
     def ready_at(self) -> float:
-        """When :meth:`pull` returns audio even without new chunks; infinite for never."""
+        """The time at which :meth:`pull` returns audio even without new chunks, or infinity."""
         if self.state == "playing":
             return 0.0
         if self.state == "idle" or not self._size:

@@ -23,7 +23,7 @@ class Owners:
     def __init__(self, format: AudioFormat) -> None:
         self._format = format
         self._waiting: deque[_Part] = deque()
-        self._taken: deque[_Part] = deque()  # taken by the device: the end of it
+        self._taken: deque[_Part] = deque()  # the last bytes that the device took
         self._taken_size = 0
 
     def push(self, answer: SpokenAnswer, size: int) -> None:
@@ -35,7 +35,7 @@ class Owners:
     def play(self, size: int, *, ramp: int = 0, keep: int = 0) -> None:
         """Record that the sink took the oldest bytes, or a generated ramp.
 
-        It can return at most the last ``keep`` bytes.
+        The device can later return at most the last ``keep`` bytes.
         """
         for answer, count in self.drop_oldest(size):
             answer.add_heard(count, self._format)

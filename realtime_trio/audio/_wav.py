@@ -73,7 +73,7 @@ def open_reader(path: str | Path) -> Reader:
 
 
 class _NotPcm16(Exception):
-    """The message states the actual format."""
+    """The file is not PCM16; the message names its format."""
 
 
 class _Forward:
@@ -228,7 +228,7 @@ class _WavReader:
 
 
 def _open_with_soundfile(path: str | Path, not_ours: str) -> Reader:
-    """Open any other sound file. ``not_ours`` is the reason why we cannot parse it."""
+    """Open any other sound file. ``not_ours`` is the reason why this module cannot parse it."""
     try:
         soundfile, numpy = _extras.soundfile(), _extras.numpy()
     except RealtimeError as exc:

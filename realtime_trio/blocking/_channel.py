@@ -1,12 +1,13 @@
-"""Read from a channel: one call to trio's thread fetches all buffered items, without a task."""
+"""Read from a channel: one wait for trio's thread fetches all buffered items, without a task."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
-from typing import Final, Generic, Protocol, Self, TypeVar, final
+from typing import Generic, Self, TypeVar
 
 import trio
 
@@ -14,80 +15,11 @@ from .._doors._trio_call import CLOSED
 from .._exceptions import ClosedError
 from .._lanes._waiters import ChangeSignal
 from ._door import Door, check_thread
-from ._portal import ThreadWait
+from ._supply import Fetch, NativeChannel, Supply
 
 __all__ = ["Channel", "NativeChannel"]
 
-T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
-
-_BATCH: Final = 64
-"""The most items that one call fetches."""
-
-
-class NativeChannel(Protocol[T_co]):
-    """The interface of a trio channel that is used here."""
-
-    def receive_nowait(self) -> T_co:
-        """Take a buffered item."""
-        ...
-
-    def close(self) -> None:
-        """Close it."""
-        ...
-
-
-@final
-class _Fetch(Generic[T]):
-    """One call to trio's thread: it waits for an item, and takes all buffered ones."""
-
-    def __init__(self, door: Door, source: NativeChannel[T], signal: ChangeSignal) -> None:
-        self.items: deque[T] = deque()
-        self.error: BaseException | None = None
-        self._door = door
-        self._source = source
-        self._signal = signal
-        self._wait = ThreadWait()
-        self._over = False
-
-    def run(self) -> None:
-        """Fetch. Raises a ``KeyboardInterrupt`` that arrives meanwhile."""
-        portal = self._door.portal
-        portal.submit(self._try)
-        interrupt = portal.wait(self._wait, self._hurry)
-        if interrupt is not None:
-            raise interrupt
-
-    def _hurry(self) -> None:
-        with suppress(ClosedError):
-            self._door.portal.submit(self._give_up)
-
-    def _try(self) -> None:
-        if self._over:
-            return
-        source, items = self._source, self.items
-        try:
-            while len(items) < _BATCH:
-                items.append(source.receive_nowait())
-        except trio.WouldBlock:
-            if not items:
-                self._signal.add_waiter(self._again)
-                return
-        except BaseException as exc:
-            if not items:  # otherwise the next call raises it again
-                self.error = exc
-        self._finish()
-
-    def _again(self) -> None:
-        self._door.portal.submit(self._try)
-
-    def _give_up(self) -> None:
-        self._signal.discard_waiter(self._again)
-        self._finish()
-
-    def _finish(self) -> None:
-        self._over = True
-        self._wait.finish()
 
 
 class Channel(Generic[T_co]):
@@ -106,8 +38,7 @@ class Channel(Generic[T_co]):
     ) -> None:
         self._door = door
         self._source = source
-        self._signal = signal
-        self._latest = exclusive
+        self._supply: Supply[T_co] = Supply(door.portal.passes, signal)
         self._batch: deque[T_co] = deque()
         self._reading = threading.Lock()
 
@@ -135,18 +66,31 @@ class Channel(Generic[T_co]):
 
     def _fetch(self) -> None:
         check_thread()
-        fetch = _Fetch(self._door, self._source, self._signal)
+        fetch = Fetch(self._source)
+        portal = self._door.portal
         try:
-            fetch.run()
-        except ClosedError:  # trio has ended, but the channel still holds its items
-            self._batch.append(self._source.receive_nowait())
-            return
+            if self._supply.request(fetch):
+                portal.submit(self._supply.begin)
+            fetch.run(partial(portal.wait, cancel=partial(self._hurry, fetch)))
+        except ClosedError:
+            pass  # trio has ended
         finally:  # also if it was interrupted: nothing is lost
             self._batch.extend(fetch.items)
         if fetch.error is not None:
             raise fetch.error
         if not fetch.items:
-            raise ClosedError(CLOSED)
+            self._batch.append(self._afterwards())
+
+    def _hurry(self, fetch: Fetch[T_co]) -> None:
+        with suppress(ClosedError):
+            self._door.portal.submit(partial(self._supply.give_up, fetch))
+
+    def _afterwards(self) -> T_co:
+        """Take an item after the end of trio: the channel still holds its items."""
+        try:
+            return self._source.receive_nowait()
+        except trio.WouldBlock:
+            raise ClosedError(CLOSED) from None
 
     def __iter__(self) -> Self:
         """Iterate over the items."""

@@ -18,7 +18,8 @@ from .._doors._door_object import DoorObject, repr_of
 from .._doors._held_manager import HeldManager
 from .._doors._trio_call import CLOSED, NESTED, TrioCall
 from .._exceptions import ClosedError, TurnError
-from ._portal import Portal, ThreadWait, join_portal, leave_portal
+from ._portal import Portal, join_portal, leave_portal
+from ._thread_wait import ThreadWait
 
 __all__ = ["Door", "HeldBlock", "Mirror", "same"]
 

@@ -8,49 +8,16 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from typing import final
 
 import trio
 
 from .._doors._trio_call import CLOSED
 from .._exceptions import ClosedError
+from ._supply import Passes
+from ._thread_wait import ThreadWait
 
-__all__ = ["Portal", "ThreadWait", "join_portal"]
-
-
-@final
-class ThreadWait:
-    """A wait of a thread for an action of trio."""
-
-    __slots__ = ("_done", "_lock")
-
-    def __init__(self) -> None:
-        self._done = False
-        self._lock = threading.Lock()
-        self._lock.acquire()
-
-    def finish(self) -> None:
-        """End the wait."""
-        self._done = True
-        with suppress(RuntimeError):  # two threads may end it
-            self._lock.release()
-
-    def wait(self, cancel: Callable[[], None]) -> BaseException | None:
-        """Wait to the end; return a ``KeyboardInterrupt`` that arrived meanwhile.
-
-        On an interrupt ``cancel`` is called, to hurry trio. A second one ends the wait.
-        """
-        interrupt: BaseException | None = None
-        while not self._done:
-            try:
-                self._lock.acquire()
-            except BaseException as exc:
-                if interrupt is not None:
-                    raise
-                interrupt = exc
-                cancel()
-        return interrupt
+__all__ = ["Portal", "join_portal"]
 
 
 @final
@@ -59,6 +26,8 @@ class Portal:
 
     def __init__(self) -> None:
         self.ended: bool = False
+        self.passes: Passes = Passes()
+        """Calls in the next pass of trio's loop."""
         self._tenants = 0
         self._waits: set[ThreadWait] = set()
         self._started = ThreadWait()
@@ -128,6 +97,7 @@ class Portal:
     async def _main(self) -> None:
         self._token = trio.lowlevel.current_trio_token()
         self._finish = trio.Event()
+        trio.lowlevel.spawn_system_task(self.passes.run)
         self._started.finish()
         await self._finish.wait()
 

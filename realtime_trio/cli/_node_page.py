@@ -6,7 +6,7 @@ those of its clients. Every other path returns the health as JSON.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import attrs
@@ -90,35 +90,33 @@ def _http(status: int, kind: str, text: str) -> bytes:
 
 
 def metrics_text(health: NodeHealth) -> str:
-    """Return the values of a node in the text format of Prometheus."""
-    rows: list[tuple[str, str, str, dict[str, float]]] = [
-        (
+    """The values of a node, in the text format of Prometheus."""
+    opening = health.sessions - health.open
+    found = [
+        _family(
             *("sessions", "gauge", "Sessions that the node holds."),
-            {
-                '{status="open"}': health.open,
-                '{status="opening"}': health.sessions - health.open,
-            },
+            {'{status="open"}': health.open, '{status="opening"}': opening},
         ),
-        ("capacity", "gauge", "Maximum number of sessions of the node.", {"": health.capacity}),
-        ("draining", "gauge", "1 while the node drains.", {"": health.draining}),
-        (
-            *("log_failing", "gauge", "1 while the log of the fleet fails."),
-            {"": health.error is not None},
-        ),
-        ("claims_total", "counter", "Sessions that the node has claimed.", {"": health.claims}),
-        (
+        _family("capacity", "gauge", "Maximum number of sessions.", {"": health.capacity}),
+        _family("draining", "gauge", "1 while the node drains.", {"": health.draining}),
+        _family("log_failing", "gauge", "1 while the log fails.", {"": health.error is not None}),
+        _family("claims_total", "counter", "Sessions that were claimed.", {"": health.claims}),
+        _family(
             *("takeovers_total", "counter", "Claims of sessions of a node that had died."),
             {"": health.takeovers},
         ),
-        ("losses_total", "counter", "Sessions that another node took over.", {"": health.losses}),
+        _family(
+            *("losses_total", "counter", "Sessions that another node took over."),
+            {"": health.losses},
+        ),
     ]
     if health.beat_age is not None:
         age = {"": round(health.beat_age, 3)}
-        rows.append(("heartbeat_age_seconds", "gauge", "Time since the last heartbeat.", age))
-    return "".join(_family(*row) for row in rows)
+        found.append(_family("heartbeat_age_seconds", "gauge", "Since the last heartbeat.", age))
+    return "".join(found)
 
 
-def _family(name: str, kind: str, about: str, values: dict[str, float]) -> str:
+def _family(name: str, kind: str, about: str, values: Mapping[str, float]) -> str:
     full = f"realtime_trio_node_{name}"
     lines = [f"# HELP {full} {about}", f"# TYPE {full} {kind}"]
     lines += [f"{full}{labels} {float(value):g}" for labels, value in values.items()]

@@ -105,7 +105,7 @@ class Answer:
     @singledispatchmethod
     def _perform_step(self, step: Step) -> Items:
         """Perform one step; the step's class selects the method."""
-        message = f"a step must be made by realtime_trio.testing, not be a {type(step).__name__}"
+        message = f"a step must come from realtime_trio.testing; it is not a {type(step).__name__}"
         raise TypeError(message)
 
     def _start_completion(self) -> Items:

@@ -36,7 +36,7 @@ def _delegations(steps: Sequence[Step]) -> Iterator[Delegate]:
     for step in steps:
         if not isinstance(step, _STEPS):
             name = type(step).__name__
-            message = f"a step must be made by realtime_trio.testing, not be a {name}"
+            message = f"a step must come from realtime_trio.testing; it is not a {name}"
             raise TypeError(message)
         if isinstance(step, UseTools):
             for call in step.calls:

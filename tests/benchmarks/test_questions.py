@@ -111,6 +111,8 @@ def test_the_series_of_the_real_sizes_are_those_that_the_budget_looks_for() -> N
     )
     names = {
         *(f"delta at {size:,}" for size in growth.DELTAS),
+        *(f"listed session at {size:,}" for size in growth.LISTED),
+        *(f"tool call at {size:,}" for size in growth.CALLS),
         *(f"idle client at {count}" for count in many.COUNTS),
         *(f"event at {count}" for count in many.COUNTS),
         *(f"{name}, {n} x {rate}/s" for name in PACED_BY for (n, rate), _ in paced.QUICK),

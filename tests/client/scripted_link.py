@@ -1,4 +1,4 @@
-"""The parts of a client without a link: a test writes and receives in their place."""
+"""The parts of a client without a link: the test writes and receives in its place."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from realtime_trio._turns._turn_progress import TurnProgress
 
 
 class ScriptedLink:
-    """A shell whose lanes run, and whose link is the test's."""
+    """A shell whose lanes run, and whose link is played by the test."""
 
     def __init__(self, config: ClientConfig | None = None) -> None:
         self.shell = Shell(
@@ -37,26 +37,26 @@ class ScriptedLink:
 
     @property
     def agree(self) -> bool:
-        """Whether the gate and the state say the same of the next input."""
+        """Whether gate and state agree on whether the next input can be sent."""
         return self.shell.gate.open == self.client.state.turn.can_send_input
 
     async def settled(self) -> None:
-        """Wait until every lane has handled what it has."""
+        """Wait until every lane has handled its events."""
         await trio.testing.wait_all_tasks_blocked()
 
     def open(self) -> None:
-        """A link was opened and proven: its pong is yet to be received."""
+        """Open a confirmed link whose pong has not been received yet."""
         self.shell.observer.link_opened()
         self.shell.pipeline.post(LinkEvent(status="connected"))
 
     def lose(self) -> None:
-        """As the supervisor does when a link ends."""
+        """Do what the supervisor does when a link ends."""
         self.shell.pipeline.post(LinkLostEvent())
         self.shell.observer.link_lost()
         self.shell.pipeline.post(LinkEvent(status="reconnecting", initialized=False))
 
     async def receive(self, *events: str | dict[str, object]) -> None:
-        """Take what the server sends: whole events, or their types."""
+        """Receive these events of the server; a string is a type."""
         frames = [
             json.dumps({"type": event} if isinstance(event, str) else event) for event in events
         ]
@@ -75,7 +75,7 @@ class ScriptedLink:
         return progress
 
     async def write(self) -> list[str]:
-        """Write all that may leave now; gives the types."""
+        """Write everything that can be sent now; return the types."""
         written: list[str] = []
         while (entry := await self._next()) is not None:
             self.shell.outbox.finish_write(entry, "sent")
@@ -93,7 +93,7 @@ class ScriptedLink:
 async def scripted_link(
     *first: str, config: ClientConfig | None = None
 ) -> AsyncGenerator[ScriptedLink, None]:
-    """Run the lanes of a client whose link has brought this first, or else the user's turn."""
+    """Run the lanes of a client whose link has sent this first, or the user's turn."""
     link = ScriptedLink(config)
     shell = link.shell
     async with trio.open_nursery() as nursery:

@@ -1,4 +1,4 @@
-"""Draining, reading health and statistics, recording, and the client over a real socket."""
+"""Draining, health and statistics, recording, and the client over a real socket."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from realtime_trio.server import open_server
 from realtime_trio.testing import say, turn, wait
 
 
-async def test_drain_finishes_what_has_begun(autojump_clock: object) -> None:
-    """The turn ends, what is queued leaves, nothing new is taken, subscriptions end."""
+async def test_drain_finishes_running_work(autojump_clock: object) -> None:
+    """The turn ends, queued commands are sent, no new one is taken, subscriptions end."""
     async with open_server() as server, open_client(server.url, auth="any") as client:
         await client.ready()
         server.script(turn("slow", say("one"), wait(5), say("two")))
@@ -54,7 +54,7 @@ async def test_drain_finishes_what_has_begun(autojump_clock: object) -> None:
 
 
 async def test_a_cancelled_drain_leaves_the_client_open(autojump_clock: object) -> None:
-    """Sending goes on."""
+    """Sending still works."""
     async with open_server() as server, open_client(server.url, auth="any") as client:
         await client.ready()
         server.script(turn("slow", say("one"), wait(5), say("two")))
@@ -64,8 +64,8 @@ async def test_a_cancelled_drain_leaves_the_client_open(autojump_clock: object) 
         await (await client.get_voices()).sent()
 
 
-async def test_health_tells_how_the_link_does(autojump_clock: object) -> None:
-    """Open with traffic, and its statistics."""
+async def test_health_describes_the_link(autojump_clock: object) -> None:
+    """Open, with traffic and statistics."""
     async with open_server() as server, open_client(server.url, auth="any") as client:
         await client.ready()
         health = client.health
@@ -76,7 +76,7 @@ async def test_health_tells_how_the_link_does(autojump_clock: object) -> None:
 
 
 class Memory:
-    """A recorder that keeps what it is told."""
+    """A recorder that keeps everything."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[RecordKind, str | bytes, int]] = []
@@ -95,8 +95,8 @@ class Memory:
         self.lines.append((kind, payload, conn))
 
 
-async def test_a_recorder_is_told_everything_but_the_token(autojump_clock: object) -> None:
-    """Opened and closed with the client, for each connection its frames and its end."""
+async def test_a_recorder_gets_everything_but_the_token(autojump_clock: object) -> None:
+    """It opens and closes with the client and gets each connection's frames and end."""
     memory = Memory()
     async with (
         open_server() as server,
@@ -117,8 +117,8 @@ async def test_a_recorder_is_told_everything_but_the_token(autojump_clock: objec
     assert not memory.open_now
 
 
-async def test_lanes_hear_what_the_client_asked_for(autojump_clock: object) -> None:
-    """A voice that was asked for changed by the client; so does a page of sessions."""
+async def test_lanes_emit_the_results_of_requests(autojump_clock: object) -> None:
+    """A change of voice names the client as its source; a page of sessions arrives."""
     async with open_server() as server, open_client(server.url, auth="any") as client:
         await client.ready()
         notes = client.subscribe(VoiceChanged, RequestUserSessions)
@@ -131,8 +131,8 @@ async def test_lanes_hear_what_the_client_asked_for(autojump_clock: object) -> N
         assert told.source == "client"
 
 
-async def test_sessions_that_the_server_refuses_to_list(autojump_clock: object) -> None:
-    """One clear error instead of waiting for ever."""
+async def test_a_refused_session_list_raises(autojump_clock: object) -> None:
+    """One clear error, not an endless wait."""
     async with open_server() as server, open_client(server.url, auth="any") as client:
         await client.ready()
         server.faults.drop(["get_user_sessions_response"])
@@ -148,8 +148,10 @@ async def test_sessions_that_the_server_refuses_to_list(autojump_clock: object) 
                 await anext(pages)
 
 
-async def test_sessions_are_asked_again_after_a_lost_link(autojump_clock: object) -> None:
-    """Asking changes nothing, so it is safe."""
+async def test_the_session_list_is_requested_again_after_a_lost_link(
+    autojump_clock: object,
+) -> None:
+    """The request changes nothing, so repeating it is safe."""
     async with open_server() as server, open_client(server.url, auth="any") as client:
         await client.ready()
         async with client.ask("a"):
@@ -168,7 +170,7 @@ async def test_sessions_are_asked_again_after_a_lost_link(autojump_clock: object
 
 @pytest.mark.parametrize("connector", [None, WebsocketsConnector()])
 async def test_the_client_over_a_real_socket(connector: Connector | None) -> None:
-    """Ask, cancel, lose the link and go on, for both websocket libraries."""
+    """Ask, cancel, lose the link and continue, with both websocket libraries."""
     with trio.fail_after(30):
         async with open_server() as server:
             url = await server.listen()
@@ -191,7 +193,7 @@ async def test_the_client_over_a_real_socket(connector: Connector | None) -> Non
 
 
 async def test_every_command_has_a_method(autojump_clock: object) -> None:
-    """All 28 of them: each sends its type."""
+    """All 28 methods: each sends its type."""
     calls: dict[str, tuple[object, ...]] = {
         "ping": (),
         "get_agents": (),

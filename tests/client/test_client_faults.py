@@ -1,4 +1,4 @@
-"""Random talk under random faults: every ask ends, nothing is sent twice, receipts hold."""
+"""Random use under random faults: every ask ends, nothing is sent twice."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ ACTIONS = st.one_of(
 
 @attrs.define
 class Talk:
-    """Plays a list of actions and remembers what it did."""
+    """Plays a list of actions and records what it did."""
 
     server: RealtimeServer
     client: Client
@@ -125,8 +125,8 @@ class Talk:
         self.ended += 1
 
 
-def said(server: RealtimeServer) -> Counter[str]:
-    """How often the server got each thing that is told apart by its name."""
+def counts_at_the_server(server: RealtimeServer) -> Counter[str]:
+    """Return how often the server got each named command or input."""
     counts: Counter[str] = Counter()
     for seen in server.seen:
         if seen.event is not None:
@@ -136,7 +136,7 @@ def said(server: RealtimeServer) -> Counter[str]:
 
 @given(st.lists(ACTIONS, min_size=1, max_size=12), st.integers(0, 2**16))
 @settings(max_examples=60)
-def test_whatever_goes_wrong_every_ask_ends_and_receipts_hold(
+def test_under_any_fault_every_ask_ends_and_receipts_hold(
     actions: list[tuple[str, str]], seed: int
 ) -> None:
     """Sent means once, not sent means never, in doubt means at most once."""
@@ -151,7 +151,7 @@ def test_whatever_goes_wrong_every_ask_ends_and_receipts_hold(
                     server.faults.clear()
                     await client.drain()
                 assert talk.ended == talk.asks
-                counts = said(server)
+                counts = counts_at_the_server(server)
                 for name, receipt in talk.receipts:
                     allowed = {"sent": (0, 1), "not-sent": (0,), "in-doubt": (0, 1)}
                     assert counts[name] in allowed[receipt.status], (name, receipt)
@@ -165,9 +165,9 @@ def test_whatever_goes_wrong_every_ask_ends_and_receipts_hold(
 def test_after_the_faults_the_transcript_is_the_servers(
     actions: list[tuple[str, str]], seed: int
 ) -> None:
-    """One more turn and a reconnection later, client and server agree on what was said.
+    """After one more turn and a reconnection, client and server have the same transcript.
 
-    A turn that was killed is the exception: the server has forgotten it, the user has not.
+    A killed turn is the exception: the server has forgotten it, the client has not.
     """
 
     async def main() -> None:
@@ -191,8 +191,8 @@ def test_after_the_faults_the_transcript_is_the_servers(
                 mine = [
                     text
                     for turn in _turns(session.messages)
-                    if not _killed(turn) or _said(turn)[0] in theirs
-                    for text in _said(turn)
+                    if not _killed(turn) or _spoken_texts(turn)[0] in theirs
+                    for text in _spoken_texts(turn)
                 ]
                 assert mine == theirs
 
@@ -200,7 +200,7 @@ def test_after_the_faults_the_transcript_is_the_servers(
 
 
 def _turns(messages: Sequence[Message]) -> list[list[Message]]:
-    """What was said from each message of the user to the next."""
+    """Return the messages from each user message to the next."""
     turns: list[list[Message]] = []
     for message in messages:
         if message.role == "user" or not turns:
@@ -210,12 +210,12 @@ def _turns(messages: Sequence[Message]) -> list[list[Message]]:
 
 
 def _killed(turn: Sequence[Message]) -> bool:
-    """Whether a turn ended without an answer, or in the middle of one."""
+    """Whether a turn ended without an answer, or during one."""
     return len(turn) == 1 or any(message.status != "complete" for message in turn)
 
 
-def _said(messages: Sequence[Message]) -> list[str]:
-    """The texts of a turn, thoughts left out."""
+def _spoken_texts(messages: Sequence[Message]) -> list[str]:
+    """Return the texts of a turn without thoughts."""
     return [
         str(message.content)
         for message in messages

@@ -1,4 +1,4 @@
-"""Errors that leave ``open_client``, and leaving it at any point."""
+"""Errors that ``open_client`` raises, and leaving it at any point."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from realtime_trio.testing import say, turn, wait
 QUICK = ClientConfig(max_attempts=2, backoff_initial=0.1)
 
 
-async def test_the_bodys_own_error_comes_out_bare(autojump_clock: object) -> None:
-    """As it was raised, in no group."""
+async def test_an_error_of_the_body_is_raised_unchanged(autojump_clock: object) -> None:
+    """Not in a group."""
     async with open_server() as server:
         error = KeyError("mine")
         with pytest.raises(KeyError) as caught:
@@ -32,7 +32,7 @@ async def test_the_bodys_own_error_comes_out_bare(autojump_clock: object) -> Non
         assert caught.value is error
 
 
-async def test_a_group_of_the_bodys_stays_as_it_is(autojump_clock: object) -> None:
+async def test_a_group_raised_by_the_body_is_unchanged(autojump_clock: object) -> None:
     """Only the library's own nursery is unwrapped."""
     async with open_server() as server:
         group = ExceptionGroup("mine", [KeyError(1)])
@@ -43,14 +43,14 @@ async def test_a_group_of_the_bodys_stays_as_it_is(autojump_clock: object) -> No
 
 
 async def test_no_server_is_one_clear_error(autojump_clock: object) -> None:
-    """Every attempt is used up, and the last one's reason is told."""
+    """All attempts are used, and the error has the reason of the last."""
     with pytest.raises(ConnectionFailed, match="no server accepts"):
         async with open_client("memory://nobody", auth="secret-token", config=QUICK):
             raise AssertionError
     assert trio.current_time() > 0
 
 
-async def test_a_first_dial_is_as_patient_as_any(autojump_clock: object) -> None:
+async def test_the_first_dial_is_retried_like_any_other(autojump_clock: object) -> None:
     """A server that refuses at first is dialled again."""
     async with open_server() as server:
         server.faults.refuse(503, times=3)
@@ -60,7 +60,7 @@ async def test_a_first_dial_is_as_patient_as_any(autojump_clock: object) -> None
 
 
 async def test_a_clean_close_ends_the_client(autojump_clock: object) -> None:
-    """What is held is delivered, then the one error comes out."""
+    """Buffered items are delivered, then the error is raised."""
     async with open_server() as server:
         got: list[object] = []
 
@@ -120,10 +120,10 @@ async def _talking(client: Client) -> None:
         _talking,
     ],
 )
-async def test_whatever_the_body_waits_for_the_clients_end_comes_out(
+async def test_the_reason_is_raised_whatever_the_body_waits_for(
     autojump_clock: object, wait_for: Callable[[Client], Awaitable[object]]
 ) -> None:
-    """One error with the reason, not what the body happened to wait for."""
+    """One error with the reason, not the error of the body's wait."""
     async with open_server() as server:
         server.script(turn("slow", say("a"), wait(1000), say("b")))
 
@@ -144,7 +144,7 @@ async def test_whatever_the_body_waits_for_the_clients_end_comes_out(
 
 
 async def test_a_cancelled_client_that_ended_is_cancelled(autojump_clock: object) -> None:
-    """Whoever cancels from outside gets no error for it, whatever had gone wrong before."""
+    """A cancel from outside raises no error, even if the client had already failed."""
     async with open_server() as server:
         with trio.move_on_after(3) as scope:
             async with open_client(server.url, auth="any", config=QUICK) as client:
@@ -158,7 +158,7 @@ async def test_a_cancelled_client_that_ended_is_cancelled(autojump_clock: object
 
 
 async def test_an_ask_ends_with_the_client(autojump_clock: object) -> None:
-    """Its turn is lost; the body goes on a moment and the client's error comes out."""
+    """Its turn is lost; the body has a moment, then the client's error is raised."""
     async with open_server() as server:
         server.script(turn("slow", say("a"), wait(1000), say("b")))
 
@@ -176,7 +176,7 @@ async def test_an_ask_ends_with_the_client(autojump_clock: object) -> None:
             await lose_it()
 
 
-async def test_a_closed_client_says_so(autojump_clock: object) -> None:
+async def test_a_closed_client_raises_closed_error(autojump_clock: object) -> None:
     """Sending, cancelling and waiting after the end raise ClosedError."""
     async with open_server() as server:
         async with open_client(server.url, auth="any") as client:
@@ -193,8 +193,8 @@ async def test_a_closed_client_says_so(autojump_clock: object) -> None:
         assert client.health.status == "closed"
 
 
-async def test_who_waits_outside_of_the_block_is_told(autojump_clock: object) -> None:
-    """What does not belong to the body is not cancelled with it, so it gets the error itself."""
+async def test_a_task_outside_the_block_gets_the_error(autojump_clock: object) -> None:
+    """It is not cancelled with the body, so it gets the error itself."""
     told: list[BaseException | None] = []
 
     async def ask_on(client: Client) -> None:
@@ -219,8 +219,8 @@ async def test_who_waits_outside_of_the_block_is_told(autojump_clock: object) ->
     assert told == [lost]
 
 
-async def test_an_error_says_what_began_it(autojump_clock: object) -> None:
-    """The last dial that failed, caused by how its link ended; or by the link that was lost."""
+async def test_an_error_has_its_first_cause(autojump_clock: object) -> None:
+    """The last failed dial is caused by the end of its link, or by the lost link."""
     async with open_server() as server:
 
         async def suffer(harm: Callable[[], None]) -> None:
@@ -237,8 +237,8 @@ async def test_an_error_says_what_began_it(autojump_clock: object) -> None:
             server.faults.clear()
 
 
-async def test_what_may_leave_leaves_before_the_goodbye(autojump_clock: object) -> None:
-    """A command that was queued just before the end of the block is sent."""
+async def test_queued_commands_are_sent_before_the_close(autojump_clock: object) -> None:
+    """A command queued just before the end of the block is sent."""
     async with open_server() as server:
         async with open_client(server.url, auth="any") as client:
             await client.ready()
@@ -246,7 +246,7 @@ async def test_what_may_leave_leaves_before_the_goodbye(autojump_clock: object) 
         assert receipt.status == "sent"
 
 
-async def test_a_server_that_does_not_read_holds_nobody(autojump_clock: object) -> None:
+async def test_a_server_that_does_not_read_delays_nothing(autojump_clock: object) -> None:
     """Leaving takes no longer than the close deadline."""
     async with open_server() as server:
         async with open_client(server.url, auth="any") as client:
@@ -275,7 +275,7 @@ async def conversation(client: Client) -> None:
 @given(st.integers(1, 900), st.integers(0, 2**16))
 @settings(max_examples=60)
 def test_leaving_at_a_random_checkpoint_returns(steps: int, seed: int) -> None:
-    """Cancelled at any step, the client is gone within its close deadline, and so are its tasks."""
+    """Cancelled at any step, the client and its tasks end within the close deadline."""
 
     class Cancel(trio.abc.Instrument):
         def __init__(self) -> None:
@@ -314,7 +314,7 @@ def test_leaving_at_a_random_checkpoint_returns(steps: int, seed: int) -> None:
 
 
 def count_tasks() -> int:
-    """Tasks that run now."""
+    """Return the number of running tasks."""
     root = trio.lowlevel.current_root_task()
     assert root is not None
     todo, count = [root], 0
@@ -325,8 +325,8 @@ def count_tasks() -> int:
     return count
 
 
-def test_keyboard_interrupt_comes_out_bare() -> None:
-    """Of whichever task it hits."""
+def test_keyboard_interrupt_is_raised_unchanged() -> None:
+    """In whichever task it occurs."""
 
     async def main() -> None:
         async with open_server() as server, open_client(server.url, auth="any"):
@@ -336,7 +336,7 @@ def test_keyboard_interrupt_comes_out_bare() -> None:
         trio.run(main)
 
 
-async def test_an_error_of_the_background_is_bare(
+async def test_a_background_error_is_raised_alone(
     autojump_clock: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A bug in the library is one exception too, not a group."""
@@ -358,7 +358,7 @@ async def test_an_error_of_the_background_is_bare(
 
 
 class Vault:
-    """A token source that breaks when it is asked a second time."""
+    """A token source whose second call raises."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -429,10 +429,10 @@ WAITS = [
 
 @pytest.mark.parametrize("wait_for", WAITS)
 @pytest.mark.parametrize("how", ["goodbye", "vault"])
-async def test_the_reason_comes_out_of_whatever_the_body_waits_in(
+async def test_the_reason_replaces_any_wait_of_the_body(
     autojump_clock: object, wait_for: Callable[[Client], Awaitable[object]], how: str
 ) -> None:
-    """Bare: a final goodbye of the server, and an error that only the token source knows."""
+    """For a clean close of the server, and an error of the token source."""
     async with open_server() as server:
         server.script(turn("slow", say("a"), wait(1000), say("b")))
 
@@ -463,7 +463,7 @@ async def test_a_bug_is_the_reason_too(
     monkeypatch: pytest.MonkeyPatch,
     wait_for: Callable[[Client], Awaitable[object]],
 ) -> None:
-    """Never "Nursery is closed", and at once: nothing waits for tasks that are gone."""
+    """Never "Nursery is closed", and immediately: nothing waits for ended tasks."""
     async with open_server() as server:
         server.script(turn("slow", say("a"), wait(3), say("b"), wait(1000)))
 
@@ -491,10 +491,10 @@ async def test_a_bug_is_the_reason_too(
         assert trio.current_time() < 10
 
 
-async def test_a_background_task_that_dies_ends_the_client_at_once(
+async def test_a_background_task_that_dies_ends_the_client(
     autojump_clock: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever leaves an ask by it meets a closed client, not a nursery that takes no tasks."""
+    """Code that leaves an ask then gets a closed client, not a closed nursery."""
     async with open_server() as server:
         server.script(turn("slow", say("a"), wait(1000)))
 
@@ -518,7 +518,7 @@ async def test_a_background_task_that_dies_ends_the_client_at_once(
 async def test_an_error_of_the_body_has_the_reason_as_its_last_cause(
     autojump_clock: object,
 ) -> None:
-    """It stays what it is, as what it was caused by does."""
+    """The error and its own causes are unchanged."""
     async with open_server() as server:
 
         async def raise_it(error: BaseException) -> None:
@@ -540,8 +540,8 @@ async def test_an_error_of_the_body_has_the_reason_as_its_last_cause(
             assert isinstance(last.__cause__, ConnectionLost)
 
 
-async def test_the_reason_is_not_told_twice(autojump_clock: object) -> None:
-    """An error that already has it as its cause is left alone."""
+async def test_the_reason_is_not_added_twice(autojump_clock: object) -> None:
+    """An error that already has it as a cause is unchanged."""
     async with open_server() as server:
 
         async def wrap_it() -> None:
@@ -559,7 +559,7 @@ async def test_the_reason_is_not_told_twice(autojump_clock: object) -> None:
         assert caught.value.__cause__.__cause__ is None
 
 
-async def test_an_end_of_a_channel_of_the_bodys_own_is_its_own(autojump_clock: object) -> None:
+async def test_an_end_of_the_bodys_own_channel_is_raised(autojump_clock: object) -> None:
     """As long as the client has not ended."""
     async with open_server() as server:
         with pytest.raises(trio.EndOfChannel):

@@ -1,4 +1,4 @@
-"""A connection that is lost and replaced: what goes on, what is told, what is not done."""
+"""A link that is lost and replaced: what continues and what is emitted."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 def held(notes: Subscription[T]) -> list[T]:
-    """What a subscription holds now."""
+    """Return the items that a subscription holds now."""
     found: list[T] = []
     while True:
         try:
@@ -47,7 +47,7 @@ def held(notes: Subscription[T]) -> list[T]:
 
 
 async def test_a_lost_link_is_replaced(autojump_clock: object) -> None:
-    """Subscriptions hear of it and go on; the next question is answered."""
+    """Subscriptions get the notifications and continue; the next question is answered."""
     async with open_server() as server, open_client(server.url, auth="any") as client:
         await client.ready()
         notes = client.subscribe(Disconnected, Reconnecting, Reconnected, Initialized)
@@ -65,8 +65,8 @@ async def test_a_lost_link_is_replaced(autojump_clock: object) -> None:
         assert client.health.links == 2
 
 
-async def test_a_turn_goes_on_over_a_new_link(autojump_clock: object) -> None:
-    """The ask survives, its outcome says that a part was missed, and the session is repaired."""
+async def test_a_turn_continues_over_a_new_link(autojump_clock: object) -> None:
+    """The ask survives, its outcome has a gap, and the session is resynced."""
     async with open_server() as server, open_client(server.url, auth="any") as client:
         await client.ready()
         server.script(turn("tell", say("one "), wait(1), say("two "), wait(20), say("three")))
@@ -84,8 +84,8 @@ async def test_a_turn_goes_on_over_a_new_link(autojump_clock: object) -> None:
         assert held(loaded)
 
 
-async def test_what_the_lost_link_cut_short_is_interrupted(autojump_clock: object) -> None:
-    """The server has forgotten the turn that ran, and the session: what was heard of it stays."""
+async def test_a_message_cut_by_a_lost_link_is_interrupted(autojump_clock: object) -> None:
+    """The server forgot the turn and the session; the received part stays."""
     config = ClientConfig(backoff_initial=0.1)
     async with (
         open_server() as server,
@@ -102,8 +102,8 @@ async def test_what_the_lost_link_cut_short_is_interrupted(autojump_clock: objec
             assert opened.cut
 
 
-async def test_a_notification_tells_when_the_session_is_whole(autojump_clock: object) -> None:
-    """After a turn with a hole: when the list that was asked for stands in the state."""
+async def test_a_notification_reports_the_resync(autojump_clock: object) -> None:
+    """After a turn with a gap, once the requested list is in the state."""
     async with open_server() as server, open_client(server.url, auth="any") as client:
         await client.ready()
         server.script(turn("tell", say("one "), wait(1), say("two "), wait(20), say("three")))
@@ -123,8 +123,8 @@ async def test_a_notification_tells_when_the_session_is_whole(autojump_clock: ob
         assert session.messages[-1].content == "one two three"
 
 
-async def test_what_was_whole_is_told_to_be(autojump_clock: object) -> None:
-    """In the user's turn nothing is missing: once for each link that holds long enough."""
+async def test_a_complete_session_is_reported_too(autojump_clock: object) -> None:
+    """In the user's turn nothing is missing: once per link that lasts long enough."""
     async with open_server() as server, open_client(server.url, auth="any") as client:
         await client.ready()
         news = client.subscribe(Reconnected, SessionRestored)
@@ -132,7 +132,7 @@ async def test_what_was_whole_is_told_to_be(autojump_clock: object) -> None:
         server.hang_up()
         assert await news.receive() == Reconnected(session_id=session_id)
         assert await news.receive() == SessionRestored(session_id=session_id)
-        # The link ends before it has told anything but that it lives.
+        # The link ends after its pong and before any other event.
         server.faults.drop({"user_turn_start", "chat_session_changed"}, times=2)
         server.hang_up()
         assert isinstance(await news.receive(), Reconnected)
@@ -143,8 +143,8 @@ async def test_what_was_whole_is_told_to_be(autojump_clock: object) -> None:
         assert held(news) == []
 
 
-async def test_a_session_is_not_whole_before_its_lane_has_it(autojump_clock: object) -> None:
-    """Who holds the text lane holds that news, too, and nothing else."""
+async def test_a_session_is_not_restored_before_its_lane_has_it(autojump_clock: object) -> None:
+    """A subscriber that blocks the text lane delays only that notification."""
     async with open_server() as server, open_client(server.url, auth="any") as client:
         await client.ready()
         server.script(turn("tell", say("one "), wait(20), say("two")))
@@ -162,7 +162,7 @@ async def test_a_session_is_not_whole_before_its_lane_has_it(autojump_clock: obj
 
 
 async def test_a_link_that_is_away_is_not_initialized(autojump_clock: object) -> None:
-    """The state says so until the new link has told what it has to tell."""
+    """In the state, until the new link has sent its initial data."""
     async with open_server() as server, open_client(server.url, auth="any") as client:
         await client.ready()
         news = client.subscribe(Disconnected, Initialized)
@@ -175,7 +175,7 @@ async def test_a_link_that_is_away_is_not_initialized(autojump_clock: object) ->
 
 
 async def test_a_turn_that_ended_while_away_is_lost(autojump_clock: object) -> None:
-    """Nobody can say how it ended; the server's list holds the answer, so no repair is asked."""
+    """Its end is unknown; the server's list has the answer, so there is no resync."""
     config = ClientConfig(backoff_initial=30, backoff_jitter=0)
     async with (
         open_server() as server,
@@ -195,7 +195,7 @@ async def test_a_turn_that_ended_while_away_is_lost(autojump_clock: object) -> N
 
 
 async def test_commands_wait_for_the_new_links_gate(autojump_clock: object) -> None:
-    """What was queued while away leaves once; audio of that time is dropped and counted."""
+    """Commands queued without a link are sent once; audio is dropped and counted."""
     async with open_server() as server, open_client(server.url, auth="any") as client:
         await client.ready()
         news = client.subscribe(Reconnected)
@@ -217,7 +217,7 @@ async def test_commands_wait_for_the_new_links_gate(autojump_clock: object) -> N
 
 
 async def test_a_mute_link_is_dialled_again(autojump_clock: object) -> None:
-    """A link that is accepted and says nothing does not count."""
+    """A link that is accepted but sends nothing does not count."""
     async with open_server() as server, open_client(server.url, auth="any") as client:
         await client.ready()
         notes = client.subscribe(Reconnected)
@@ -231,7 +231,7 @@ async def test_a_mute_link_is_dialled_again(autojump_clock: object) -> None:
 
 
 async def test_a_link_that_falls_silent_is_replaced(autojump_clock: object) -> None:
-    """Only its websocket answers, the server behind it does not: the link is mute."""
+    """Only the websocket answers, the server behind it does not."""
     async with open_server() as server, open_client(server.url, auth="any") as client:
         await client.ready()
         notes = client.subscribe(Disconnected, Reconnected)
@@ -241,7 +241,7 @@ async def test_a_link_that_falls_silent_is_replaced(autojump_clock: object) -> N
 
 
 async def test_a_consumer_that_never_reads_keeps_its_link(autojump_clock: object) -> None:
-    """Ten minutes without reading: pings are answered and judged without the application."""
+    """After ten minutes without reading, pings are still answered and checked."""
     async with open_server() as server, open_client(server.url, auth="any") as client:
         _unread = client.subscribe(overflow=Block(1))
         await trio.sleep(600)
@@ -250,8 +250,8 @@ async def test_a_consumer_that_never_reads_keeps_its_link(autojump_clock: object
         assert client.health.pong_age < 60
 
 
-async def test_the_servers_ping_is_answered_at_once(autojump_clock: object) -> None:
-    """From the receive path, whatever the application does."""
+async def test_the_servers_ping_is_answered_immediately(autojump_clock: object) -> None:
+    """In the receive path, whatever the application does."""
     async with open_server() as server, open_client(server.url, auth="any") as client:
         await client.ready()
         server.script(turn("p", say("a"), emit({"type": "ping"}), wait(9)))
@@ -260,8 +260,8 @@ async def test_the_servers_ping_is_answered_at_once(autojump_clock: object) -> N
             assert "pong" in sent_types(server)
 
 
-async def test_a_silent_turn_is_asked_after(autojump_clock: object) -> None:
-    """Where user_turn_start was lost, the new link tells, and the ask ends."""
+async def test_a_silent_turn_replaces_the_link(autojump_clock: object) -> None:
+    """If user_turn_start was lost, the new link reports it, and the ask ends."""
     async with open_server() as server, open_client(server.url, auth="any") as client:
         await client.ready()
         server.faults.drop(["user_turn_start"], times=1)
@@ -274,8 +274,8 @@ async def test_a_silent_turn_is_asked_after(autojump_clock: object) -> None:
         assert isinstance(asked.outcome, TurnCompleted)
 
 
-async def test_another_client_is_not_fought(autojump_clock: object) -> None:
-    """Who takes the session over keeps it: the first client ends, and says why."""
+async def test_a_client_yields_to_another_with_its_session(autojump_clock: object) -> None:
+    """The first client ends with an error that says so."""
     async with open_server() as server:
         ended = trio.Event()
 
@@ -304,7 +304,7 @@ async def test_another_client_is_not_fought(autojump_clock: object) -> None:
 def second_client(
     server: RealtimeServer, ui_session_id: str | None
 ) -> AbstractAsyncContextManager[Client]:
-    """A client that dials with another one's ui_session_id."""
+    """Open a client with the ui_session_id of another."""
     inner = MemoryConnector()
 
     class Taking:
@@ -314,8 +314,8 @@ def second_client(
     return open_client(server.url, auth="any", transport=Taking())
 
 
-async def test_a_restarted_server_is_joined_again(autojump_clock: object) -> None:
-    """The full initialisation comes again, and the session with its messages."""
+async def test_a_restarted_server_is_dialled_again(autojump_clock: object) -> None:
+    """The complete initialisation arrives again, and the session with its messages."""
     async with open_server() as server, open_client(server.url, auth="any") as client:
         await client.ready()
         async with client.ask("hello"):
@@ -333,7 +333,7 @@ async def test_a_restarted_server_is_joined_again(autojump_clock: object) -> Non
 
 
 async def test_flapping_makes_the_pauses_longer(autojump_clock: object) -> None:
-    """A link that breaks at once is no reason to dial at once; a stable one is."""
+    """A link that breaks immediately does not reset the pause; a stable one does."""
     config = ClientConfig(backoff_jitter=0)
     async with (
         open_server() as server,
@@ -351,7 +351,7 @@ async def test_flapping_makes_the_pauses_longer(autojump_clock: object) -> None:
 
 
 async def test_an_urgent_cancel_overtakes_queued_audio(autojump_clock: object) -> None:
-    """Behind 3000 frames on a slow link, it is the next thing that leaves."""
+    """Behind 3000 frames on a slow link, it is the next frame that is sent."""
     async with open_server() as server, open_client(server.url, auth="any") as client:
         await client.ready()
         for _ in range(3000):
@@ -362,8 +362,8 @@ async def test_an_urgent_cancel_overtakes_queued_audio(autojump_clock: object) -
         assert kinds.index("client_wants_cancel") < 100
 
 
-async def test_a_slow_consumer_does_not_hold_ready(autojump_clock: object) -> None:
-    """A subscriber that never reads does not keep others from their turn."""
+async def test_a_slow_subscriber_does_not_delay_ready(autojump_clock: object) -> None:
+    """A subscriber that never reads does not delay the turns of others."""
     config = ServerConfig()
     async with open_server(config) as server, open_client(server.url, auth="any") as client:
         _notes = client.subscribe(ev.TextDeltaEvent)

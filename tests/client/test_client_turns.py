@@ -49,7 +49,7 @@ def sent_types(server: RealtimeServer) -> list[str]:
 
 
 async def test_a_turn_gives_its_pieces_and_its_outcome(autojump_clock: object) -> None:
-    """Text, thoughts, tools, media, sub-sessions come apart and in order; the message is whole."""
+    """Text, thoughts, tools, media, sub-sessions: separate and in order."""
     async with ready_client() as (server, client):
         server.script(
             turn(
@@ -77,8 +77,8 @@ async def test_a_turn_gives_its_pieces_and_its_outcome(autojump_clock: object) -
         assert client.state.turn.can_send_input
 
 
-async def test_pieces_that_nobody_reads_do_not_keep_the_turn(autojump_clock: object) -> None:
-    """Leaving the block waits for the outcome and throws the rest away."""
+async def test_unread_pieces_do_not_delay_the_turn(autojump_clock: object) -> None:
+    """Leaving the block waits for the outcome and drops the rest."""
     async with ready_client() as (_, client):
         async with client.ask("hello") as asked:
             with pytest.raises(TurnError):
@@ -86,7 +86,7 @@ async def test_pieces_that_nobody_reads_do_not_keep_the_turn(autojump_clock: obj
         assert isinstance(asked.outcome, TurnCompleted)
 
 
-async def test_a_failed_turn_says_so(autojump_clock: object) -> None:
+async def test_a_failed_turn_has_its_outcome(autojump_clock: object) -> None:
     """A turn whose interaction never ended has failed."""
     async with ready_client() as (server, client):
         server.script(turn("die", say("a bit"), fail()))
@@ -99,7 +99,7 @@ async def test_a_failed_turn_says_so(autojump_clock: object) -> None:
         assert isinstance(asked.outcome, TurnCompleted)
 
 
-async def test_two_asks_wait_for_each_other(autojump_clock: object) -> None:
+async def test_concurrent_asks_run_one_after_another(autojump_clock: object) -> None:
     """Each gets its own answer."""
     async with ready_client() as (_, client):
         answers: dict[str, str] = {}
@@ -114,8 +114,8 @@ async def test_two_asks_wait_for_each_other(autojump_clock: object) -> None:
         assert answers == {text: f"You said: {text}" for text in ("one", "two", "three")}
 
 
-async def test_cancel_ends_the_turn_that_runs(autojump_clock: object) -> None:
-    """Concurrent cancels share one request; the turn's outcome is cancelled."""
+async def test_cancel_ends_the_running_turn(autojump_clock: object) -> None:
+    """Concurrent cancels share one request; the outcome is cancelled."""
     async with ready_client() as (server, client):
         server.script(turn("slow", say("begin"), wait(100), say("end")))
         notes = client.control.subscribe()
@@ -135,14 +135,14 @@ async def test_cancel_ends_the_turn_that_runs(autojump_clock: object) -> None:
         assert any(isinstance(note, CancelNote) for note in seen)
 
 
-async def test_cancel_returns_when_nothing_runs(autojump_clock: object) -> None:
-    """The server's word is enough."""
+async def test_cancel_returns_without_a_running_turn(autojump_clock: object) -> None:
+    """The server's confirmation is enough."""
     async with ready_client() as (_, client):
         assert (await client.cancel()).via == "socket"
 
 
 async def test_leaving_ask_by_an_exception_cancels_once(autojump_clock: object) -> None:
-    """The server is told to stop, and the next turn is not touched by it."""
+    """The client sends one cancel, which does not affect the next turn."""
     async with ready_client() as (server, client):
         server.script(turn("slow", say("begin"), wait(100), say("end")))
         turns: list[Turn] = []
@@ -162,8 +162,8 @@ async def test_leaving_ask_by_an_exception_cancels_once(autojump_clock: object) 
         assert sent_types(server).count("client_wants_cancel") == 1
 
 
-async def test_an_input_that_did_not_leave_is_taken_back(autojump_clock: object) -> None:
-    """An ask that is left while its input waits at the gate never reaches the server."""
+async def test_an_unsent_input_is_withdrawn(autojump_clock: object) -> None:
+    """If an ask is left while its input waits at the gate, the server never gets it."""
     async with ready_client() as (server, client):
         server.script(turn("slow", say("begin"), wait(5), say("end")))
         await client.text_input("slow")
@@ -176,8 +176,10 @@ async def test_an_input_that_did_not_leave_is_taken_back(autojump_clock: object)
         assert sent_types(server).count("text_input") == 1
 
 
-async def test_commands_wait_for_the_gate_and_forced_ones_kill(autojump_clock: object) -> None:
-    """A command sent in a turn leaves after it; a forced one fails the ask at once."""
+async def test_commands_wait_for_the_gate_and_forced_ones_kill_the_turn(
+    autojump_clock: object,
+) -> None:
+    """A command sent during a turn waits for its end; a forced one fails the ask."""
     async with ready_client() as (server, client):
         server.script(
             turn("slow", say("begin"), wait(5), say("end")),
@@ -200,7 +202,7 @@ async def test_commands_wait_for_the_gate_and_forced_ones_kill(autojump_clock: o
         assert isinstance(asked.outcome, TurnCompleted)
 
 
-async def test_an_input_that_is_refused_fails_at_once(autojump_clock: object) -> None:
+async def test_a_refused_input_fails_immediately(autojump_clock: object) -> None:
     """An error before any user_turn_end is the server's answer to the input."""
     async with ready_client() as (server, client):
         server.script(command("x", error="no"))
@@ -213,8 +215,8 @@ async def test_an_input_that_is_refused_fails_at_once(autojump_clock: object) ->
         assert isinstance(asked.outcome, TurnCompleted)
 
 
-async def test_initialized_is_told_once_a_link(autojump_clock: object) -> None:
-    """Also on the short sequence of a reconnection."""
+async def test_initialized_is_emitted_once_per_link(autojump_clock: object) -> None:
+    """Also after the short sequence of a reconnect."""
     async with open_server() as server, open_client(server.url, auth="any") as client:
         notes = client.subscribe(Initialized)
         await client.ready()
@@ -227,8 +229,8 @@ async def test_initialized_is_told_once_a_link(autojump_clock: object) -> None:
         assert notes.statistics().depth == 2
 
 
-async def test_thinking_is_a_turn_of_its_own_kind(autojump_clock: object) -> None:
-    """Thoughts do not come into the text."""
+async def test_thoughts_have_their_own_channel(autojump_clock: object) -> None:
+    """They are not part of the text."""
     async with ready_client() as (server, client):
         server.script(turn("q", think("deep"), say("shallow")))
         async with client.ask("q") as asked:
@@ -236,8 +238,8 @@ async def test_thinking_is_a_turn_of_its_own_kind(autojump_clock: object) -> Non
         assert text == "shallow"
 
 
-async def test_push_to_talk_says_both_ends(autojump_clock: object) -> None:
-    """ptt_end follows the speech, also where the block is cancelled."""
+async def test_push_to_talk_sends_its_start_and_its_end(autojump_clock: object) -> None:
+    """ptt_end follows the speech, also if the block is cancelled."""
     async with ready_client() as (server, client):
         heard = client.subscribe(MessageComplete)
         async with client.push_to_talk():
@@ -252,8 +254,8 @@ async def test_push_to_talk_says_both_ends(autojump_clock: object) -> None:
         assert types.count("ptt_start") == types.count("ptt_end") == 2
 
 
-async def test_push_to_talk_that_never_began_is_not_ended(autojump_clock: object) -> None:
-    """Cancelled while it waits at the gate, or after the client's own end."""
+async def test_push_to_talk_that_never_started_is_not_ended(autojump_clock: object) -> None:
+    """Cancelled while it waits at the gate, or after the client's end."""
     async with ready_client() as (server, client):
         server.script(turn("long", say("one "), wait(20), say("two")))
         async with client.ask("long"):
@@ -270,8 +272,8 @@ async def test_push_to_talk_that_never_began_is_not_ended(autojump_clock: object
         assert [seen.type for seen in server.seen if str(seen.type).startswith("ptt")]
 
 
-async def test_a_cancel_that_nobody_waits_for_is_taken_back(autojump_clock: object) -> None:
-    """Where it has not left: it would stop the next answer."""
+async def test_a_cancel_without_a_waiter_is_withdrawn(autojump_clock: object) -> None:
+    """If it was not sent: it would stop the next answer."""
     async with ready_client() as (server, client):
         server.faults.refuse(503, times=3)
         server.hang_up()
@@ -285,7 +287,7 @@ async def test_a_cancel_that_nobody_waits_for_is_taken_back(autojump_clock: obje
 
 
 async def test_an_error_after_the_outcome_cancels_nothing(autojump_clock: object) -> None:
-    """The turn is over: there is nobody to be told."""
+    """The turn is over, so no cancel is sent."""
     async with ready_client() as (server, client):
         with suppress(KeyError):
             async with client.ask("hello") as asked:
@@ -295,8 +297,8 @@ async def test_an_error_after_the_outcome_cancels_nothing(autojump_clock: object
         assert "client_wants_cancel" not in sent_types(server)
 
 
-async def test_what_is_sent_without_waiting_leaves_too(autojump_clock: object) -> None:
-    """Or is refused where its queue is full."""
+async def test_send_nowait_sends_too(autojump_clock: object) -> None:
+    """It raises if the queue is full."""
     async with ready_client(ClientConfig(max_commands=1)) as (server, client):
         await client.send_nowait(ev.PingEvent()).sent()
         receipt = client.send_nowait(ev.GetVoicesEvent())
@@ -307,8 +309,8 @@ async def test_what_is_sent_without_waiting_leaves_too(autojump_clock: object) -
         assert sent_types(server)[-1] == "get_voices"
 
 
-async def test_an_input_of_nobodys_may_be_refused_too(autojump_clock: object) -> None:
-    """Said without ask: the gate opens again, and the next question is answered."""
+async def test_an_input_without_ask_can_be_refused(autojump_clock: object) -> None:
+    """The gate opens again, and the next question is answered."""
     async with ready_client() as (_, client):
         await client.text_input("look", file_ids=["no-such-file"])
         async with client.ask("hello") as asked:
@@ -316,8 +318,8 @@ async def test_an_input_of_nobodys_may_be_refused_too(autojump_clock: object) ->
         assert isinstance(asked.outcome, TurnCompleted)
 
 
-async def test_whole_messages_are_pieces_as_well(autojump_clock: object) -> None:
-    """Those of the user's own session, by their role."""
+async def test_whole_messages_are_pieces_too(autojump_clock: object) -> None:
+    """Those of the user's session, by role."""
     ids = {"session_id": "$session", "parent_session_id": None, "user_session_id": "$user_session"}
     whole = {"type": "message", "format": "markdown", **ids}
     async with ready_client() as (server, client):
@@ -337,8 +339,10 @@ async def test_whole_messages_are_pieces_as_well(autojump_clock: object) -> None
             assert [piece async for piece in asked.thoughts] == ["hm"]
 
 
-async def test_push_to_talk_ends_its_speech_when_all_is_cancelled(autojump_clock: object) -> None:
-    """Cancelling the whole client still says ptt_end."""
+async def test_push_to_talk_ends_its_speech_when_the_client_is_cancelled(
+    autojump_clock: object,
+) -> None:
+    """Cancelling the whole client still sends ptt_end."""
     async with open_server() as server:
         with trio.move_on_after(1):
             async with (
@@ -349,8 +353,8 @@ async def test_push_to_talk_ends_its_speech_when_all_is_cancelled(autojump_clock
         assert sent_types(server)[-1] == "ptt_end"
 
 
-async def test_receipts_tell_what_became_of_commands(autojump_clock: object) -> None:
-    """Sent, and not sent where the client was closed before the gate opened."""
+async def test_receipts_report_what_happened_to_commands(autojump_clock: object) -> None:
+    """Sent, and not sent if the client was closed before the gate opened."""
     async with ready_client() as (server, client):
         receipt = await client.get_voices()
         await receipt.sent()
@@ -367,7 +371,7 @@ async def test_receipts_tell_what_became_of_commands(autojump_clock: object) -> 
 
 
 async def test_sessions_are_read_page_by_page(autojump_clock: object) -> None:
-    """The iterator gives every session once."""
+    """The iterator yields each session once."""
     async with ready_client() as (_, client):
         for text in ("a", "b", "c"):
             async with client.ask(text):
@@ -377,8 +381,8 @@ async def test_sessions_are_read_page_by_page(autojump_clock: object) -> None:
         assert len(ids) == len(set(ids)) == 3
 
 
-async def test_a_wire_event_reaches_who_asks_for_its_class(autojump_clock: object) -> None:
-    """What subscribes at the first line of the body misses nothing of the initialisation."""
+async def test_a_wire_event_reaches_its_subscribers(autojump_clock: object) -> None:
+    """A subscription in the body's first line misses nothing of the initialisation."""
     async with open_server() as server, open_client(server.url, auth="any") as client:
         first = client.subscribe(ev.UiSessionIdChangedEvent)
         await client.ready()

@@ -1,4 +1,4 @@
-"""What a client holds while nothing happens: tasks and queues, counted."""
+"""What an idle client holds: tasks and queues, counted."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ SILENT = ClientConfig(ping_interval=None, turn_silence=None)
 
 @pytest.fixture(autouse=True)
 def no_custom_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests that ran before may have registered some, for which a lane needs its task."""
+    """Remove custom handlers of earlier tests, because a lane needs its task for them."""
     monkeypatch.setattr(_lane, "has_custom_handlers", lambda _lane: False)
 
 
 def _tasks(client: Client) -> list[str]:
-    """The tasks below the client's own, by the last part of their names."""
+    """Return the tasks below the client's own, by the last part of their names."""
     own = client._shell.nursery.parent_task
     pending, found = [own], list[str]()
     while pending:
@@ -52,10 +52,10 @@ def _queues(client: Client) -> Iterator[deque[Any]]:
 @pytest.mark.parametrize(
     ("config", "tasks"), [(SILENT, []), (ClientConfig(), ["_until_lost"])], ids=["bare", "default"]
 )
-async def test_an_idle_client_needs_no_task_but_its_own(
+async def test_an_idle_client_needs_only_its_own_task(
     config: ClientConfig, tasks: list[str], autojump_clock: object
 ) -> None:
-    """That one supervises and receives; beside it only the liveness of the link is watched."""
+    """It supervises and receives; a second task checks the liveness of the link."""
     async with (
         open_server() as server,
         open_client(server.url, auth="t", config=config) as client,
@@ -72,7 +72,7 @@ async def test_an_idle_client_needs_no_task_but_its_own(
 
 
 async def test_the_writer_stays_while_audio_flows(autojump_clock: object) -> None:
-    """A task for each frame would cost too much; the end of the utterance ends it."""
+    """A task per frame would cost too much; it ends with the utterance."""
     async with (
         open_server() as server,
         open_client(server.url, auth="t", config=SILENT) as client,
@@ -87,7 +87,7 @@ async def test_the_writer_stays_while_audio_flows(autojump_clock: object) -> Non
         assert _tasks(client) == []
 
 
-def test_an_empty_queue_is_not_made_twice() -> None:
+def test_an_empty_queue_is_not_created_twice() -> None:
     """One queue from the first entry to the last, and none before or after."""
     queue = EntryQueue(10, 1000)
     assert queue.entries is EMPTY

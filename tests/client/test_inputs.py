@@ -1,4 +1,4 @@
-"""Inputs and what becomes of them: rule G on the whole client (protocol.md §7)."""
+"""Inputs and their verdicts: rule G with the whole client (protocol.md §7)."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ async def step(link: ScriptedLink, name: str, asks: list[TurnProgress]) -> None:
 
 @given(STEPS)
 @settings(max_examples=300)
-def test_gate_and_state_agree_whatever_comes(steps: list[str]) -> None:
-    """Whenever nothing is under way; and every ask ends when the client does."""
+def test_gate_and_state_always_agree(steps: list[str]) -> None:
+    """Whenever no event is in progress; and every ask ends with the client."""
 
     async def main() -> None:
         asks: list[TurnProgress] = []
@@ -83,7 +83,7 @@ def test_gate_and_state_agree_whatever_comes(steps: list[str]) -> None:
                 await step(link, name, asks)
             await link.settled()
             assert link.agree
-            # However it stands, the end of a turn on a new link decides all that was written.
+            # In any case, the end of a turn on a new link decides every written input.
             link.lose()
             link.open()
             await link.receive("pong", "user_turn_start")
@@ -95,7 +95,7 @@ def test_gate_and_state_agree_whatever_comes(steps: list[str]) -> None:
 
 
 async def test_can_send_input_follows_the_input(autojump_clock: object) -> None:
-    """False when it is written, true at the verdict; it does not flicker on the way."""
+    """False when it is written, true at the verdict, with no change in between."""
     async with ready_client() as (server, client):
         server.script(command("!x", notice("done")), command("bad", error="no"))
         changes = client.subscribe(TurnStateChanged)
@@ -109,7 +109,7 @@ async def test_can_send_input_follows_the_input(autojump_clock: object) -> None:
         assert said == [False, True] * 3
 
 
-async def test_an_earlier_turns_end_does_not_open(autojump_clock: object) -> None:
+async def test_an_earlier_turns_end_does_not_open_the_gate(autojump_clock: object) -> None:
     """The input that was written meanwhile still waits for its verdict."""
     async with scripted_link() as link:
         asked = link.put_ask()
@@ -144,7 +144,7 @@ async def test_a_chat_command_ends_within_the_grace(autojump_clock: object) -> N
         assert asked.outcome.began
 
 
-async def test_the_grace_is_the_clients_option(autojump_clock: object) -> None:
+async def test_the_grace_is_configurable(autojump_clock: object) -> None:
     async with ready_client(ClientConfig(input_grace=0.25)) as (_, client):
         begin = trio.current_time()
         async with client.ask("!help") as asked:
@@ -153,8 +153,8 @@ async def test_the_grace_is_the_clients_option(autojump_clock: object) -> None:
         assert trio.current_time() - begin == pytest.approx(0.25)
 
 
-async def test_without_a_grace_the_silence_of_a_turn_decides(autojump_clock: object) -> None:
-    """And it does not cost the link."""
+async def test_without_a_grace_turn_silence_decides(autojump_clock: object) -> None:
+    """The link is kept."""
     config = ClientConfig(input_grace=None, turn_silence=60)
     async with ready_client(config) as (_, client):
         begin = trio.current_time()
@@ -165,8 +165,8 @@ async def test_without_a_grace_the_silence_of_a_turn_decides(autojump_clock: obj
         assert client.health.links == 1
 
 
-async def test_an_unknown_command_says_what_was_wrong(autojump_clock: object) -> None:
-    """Errors of an earlier command are not among it."""
+async def test_an_unknown_command_reports_its_error(autojump_clock: object) -> None:
+    """Without errors of an earlier command."""
     async with ready_client() as (server, client):
         server.script(answer("set_agent", notice("earlier", severity="error")))
         await client.set_agent("x")
@@ -176,8 +176,8 @@ async def test_an_unknown_command_says_what_was_wrong(autojump_clock: object) ->
         assert asked.outcome == TurnCompleted(message=None, began=False, errors=(error,))
 
 
-async def test_a_turn_that_begins_late_is_nobodys(autojump_clock: object) -> None:
-    """After the verdict it closes the gate until its end."""
+async def test_a_turn_that_begins_late_belongs_to_no_ask(autojump_clock: object) -> None:
+    """After the verdict, it closes the gate until its end."""
     async with ready_client() as (server, client):
         server.script(turn("late", say("one"), wait(3), say("two"), start=5))
         async with client.ask("late") as asked:
@@ -199,8 +199,8 @@ async def test_a_turn_that_begins_late_is_nobodys(autojump_clock: object) -> Non
         ]
 
 
-async def test_many_inputs_wait_in_a_row(autojump_clock: object) -> None:
-    """Each is a unit of its own, and each has its own verdict."""
+async def test_many_inputs_wait_in_order(autojump_clock: object) -> None:
+    """Each input has its own unit and its own verdict."""
     async with ready_client() as (server, client):
         texts = ["one", "!help", "two", "!nosuch", "three"]
         outcomes: dict[str, Outcome] = {}
@@ -223,7 +223,7 @@ async def test_many_inputs_wait_in_a_row(autojump_clock: object) -> None:
 
 
 async def test_pings_of_the_application_change_nothing(autojump_clock: object) -> None:
-    """They are counted as all others."""
+    """They count like all others."""
     async with ready_client() as (server, client):
         server.script(turn("slow", say("a"), wait(2), say("b")), command("bad", error="no"))
         kinds: list[type[Outcome]] = []
@@ -239,7 +239,7 @@ async def test_pings_of_the_application_change_nothing(autojump_clock: object) -
 
 @pytest.mark.parametrize("blank", ["", "   ", "\n\t"])
 async def test_a_blank_text_is_refused(autojump_clock: object, blank: str) -> None:
-    """By the client, since a server answers it by nothing."""
+    """By the client, because a server does not answer it."""
     async with ready_client() as (_, client):
         with pytest.raises(ValueError, match="text"):
             async with client.ask(blank):
@@ -249,8 +249,8 @@ async def test_a_blank_text_is_refused(autojump_clock: object, blank: str) -> No
 # -- errors --------------------------------------------------------------------------------
 
 
-async def test_an_earlier_commands_error_is_not_the_inputs(autojump_clock: object) -> None:
-    """It comes while the input is on its way; the turn runs to its end, and nothing kills it."""
+async def test_an_earlier_commands_error_does_not_fail_the_input(autojump_clock: object) -> None:
+    """It arrives while the input is on its way; the turn runs to its end."""
     async with ready_client() as (server, client):
         server.faults.delay(0.05, types=["error"])
         await client.set_agent("nosuch")
@@ -261,8 +261,8 @@ async def test_an_earlier_commands_error_is_not_the_inputs(autojump_clock: objec
         assert asked.outcome.errors == ()
 
 
-async def test_a_turn_that_was_not_prepared_has_failed(autojump_clock: object) -> None:
-    """It has a beginning and an end, an error and no interaction."""
+async def test_an_unprepared_turn_has_failed(autojump_clock: object) -> None:
+    """It has a start, an end, an error and no interaction."""
     async with ready_client() as (_, client):
         async with client.ask("look", file_ids=["nosuchfile"]) as asked:
             pass
@@ -271,8 +271,8 @@ async def test_a_turn_that_was_not_prepared_has_failed(autojump_clock: object) -
         assert len(asked.outcome.errors) == 1
 
 
-async def test_errors_while_the_link_is_away_are_no_turns(autojump_clock: object) -> None:
-    """Those that a new link brings before it has brought the session."""
+async def test_errors_before_the_session_of_a_new_link_fail_no_turn(autojump_clock: object) -> None:
+    """A new link can send errors before it has sent the session."""
     error: dict[str, object] = {"type": "error", "message": "no", "source": "elsewhere"}
     loaded: dict[str, object] = {
         "type": "chat_session_changed",
@@ -296,8 +296,8 @@ async def test_errors_while_the_link_is_away_are_no_turns(autojump_clock: object
 # -- cancels -------------------------------------------------------------------------------
 
 
-async def test_a_cancel_right_behind_its_input_takes_effect(autojump_clock: object) -> None:
-    """The server confirms it before the turn begins: the client asks once more."""
+async def test_a_cancel_directly_after_its_input_takes_effect(autojump_clock: object) -> None:
+    """The server confirms it before the turn starts, so the client sends it again."""
     async with ready_client() as (server, client):
         server.script(turn("slow", say("a"), wait(100), say("b"), start=0.5))
         async with client.ask("slow") as asked:
@@ -313,7 +313,7 @@ async def test_a_cancel_right_behind_its_input_takes_effect(autojump_clock: obje
 
 
 async def test_a_cancelled_command_is_cancelled(autojump_clock: object) -> None:
-    """It begins no turn; one cancel is enough, and it returns with the verdict."""
+    """It starts no turn; one cancel is enough, and it returns with the verdict."""
     async with ready_client() as (server, client):
         async with client.ask("!help") as asked:
             await asked.receipt.sent()
@@ -325,8 +325,8 @@ async def test_a_cancelled_command_is_cancelled(autojump_clock: object) -> None:
         assert asked.outcome == NO_TURN
 
 
-async def test_an_earlier_cancel_says_nothing_of_the_next_input(autojump_clock: object) -> None:
-    """Its word comes before the first pong. Who cancels the input is not content with it."""
+async def test_an_earlier_cancel_does_not_cancel_the_next_input(autojump_clock: object) -> None:
+    """Its confirmation comes before the first pong; a cancel of the input waits for its own."""
     async with scripted_link() as link:
         shell, done = link.shell, list[str]()
 
@@ -355,8 +355,8 @@ async def test_an_earlier_cancel_says_nothing_of_the_next_input(autojump_clock: 
         assert asked.outcome == TurnCancelled()
 
 
-async def test_a_cancel_over_rest_is_repeated_too(autojump_clock: object) -> None:
-    """Nobody on the socket waits for it."""
+async def test_a_cancel_by_rest_is_repeated_too(autojump_clock: object) -> None:
+    """No caller waits for it on the socket."""
     async with scripted_link() as link:
         link.put_ask()
         await link.write()
@@ -367,7 +367,7 @@ async def test_a_cancel_over_rest_is_repeated_too(autojump_clock: object) -> Non
 
 
 async def test_a_cancel_of_a_lost_link_is_not_repeated(autojump_clock: object) -> None:
-    """The turn that the next link may bring has its own."""
+    """A turn on the next link needs its own cancel."""
     async with scripted_link() as link:
         asked = link.put_ask()
         await link.write()
@@ -380,8 +380,8 @@ async def test_a_cancel_of_a_lost_link_is_not_repeated(autojump_clock: object) -
         assert isinstance(asked.outcome, TurnLost)
 
 
-async def test_a_cancel_takes_an_input_back_that_waits(autojump_clock: object) -> None:
-    """It never reaches the server, nor does the cancel."""
+async def test_a_cancel_withdraws_a_queued_input(autojump_clock: object) -> None:
+    """Neither the input nor the cancel reaches the server."""
     async with ready_client() as (server, client):
         server.script(turn("slow", say("a"), wait(5), say("b")))
         await client.text_input("slow")
@@ -401,7 +401,7 @@ async def test_a_cancel_takes_an_input_back_that_waits(autojump_clock: object) -
 
 
 async def test_a_forced_input_has_its_own_verdict(autojump_clock: object) -> None:
-    """The turn that it kills has failed; what that one still sends is not charged to it."""
+    """The turn that it kills has failed; later events of that turn do not count for it."""
     async with ready_client() as (server, client):
         server.script(turn("slow", say("a"), wait(5), say("b")))
         async with client.ask("slow") as asked:
@@ -414,8 +414,8 @@ async def test_a_forced_input_has_its_own_verdict(autojump_clock: object) -> Non
         assert asked.outcome.began
 
 
-async def test_a_forced_command_in_the_grace_opens(autojump_clock: object) -> None:
-    """Nothing waits for the verdict any longer."""
+async def test_a_forced_command_in_the_grace_opens_the_gate(autojump_clock: object) -> None:
+    """The client no longer waits for the verdict."""
     async with ready_client() as (server, client):
         server.script(turn("slow", say("a"), start=0.5))
         async with client.ask("slow") as asked:
@@ -425,7 +425,7 @@ async def test_a_forced_command_in_the_grace_opens(autojump_clock: object) -> No
         assert isinstance(asked.outcome, TurnFailed)
 
 
-async def test_an_input_ahead_of_the_first_turn_is_told_apart(autojump_clock: object) -> None:
+async def test_an_input_before_the_first_turn_has_its_own_verdict(autojump_clock: object) -> None:
     """Forced onto a link that has not said whose turn it is."""
     async with scripted_link("pong") as link:
         asked = link.put_ask(force=True)
@@ -460,10 +460,10 @@ async def test_a_voice_turn_before_an_input_is_not_its_turn(autojump_clock: obje
 
 
 @pytest.mark.parametrize("after", range(14))
-async def test_a_link_that_is_cut_in_a_unit_leaves_no_ask_behind(
+async def test_a_link_cut_during_an_input_leaves_no_open_ask(
     autojump_clock: object, after: int
 ) -> None:
-    """At each event of its answer; what is not known is lost, and the next one is answered."""
+    """At each event of its answer: unknown is lost, and the next one is answered."""
     async with ready_client() as (server, client):
         server.faults.cut(after=after)
         async with client.ask("hello") as asked:
@@ -496,7 +496,7 @@ async def test_a_new_link_voids_an_open_verdict(
 
 @pytest.mark.parametrize("lost", ["first", "second"])
 async def test_a_lost_pong_delays_the_verdict(autojump_clock: object, lost: str) -> None:
-    """To the next pong of liveness."""
+    """Until the next pong of the liveness check."""
     async with ready_client() as (server, client):
         begin = trio.current_time()
         if lost == "first":
@@ -512,8 +512,8 @@ async def test_a_lost_pong_delays_the_verdict(autojump_clock: object, lost: str)
         assert isinstance(asked.outcome, TurnCompleted)
 
 
-async def test_a_server_may_begin_the_turn_at_once(autojump_clock: object) -> None:
-    """Ahead of its second pong."""
+async def test_a_server_may_start_the_turn_before_the_second_pong(autojump_clock: object) -> None:
+    """Immediately after the input."""
     async with (
         open_server(ServerConfig(turn_start=0.0, pace=0.0)) as server,
         open_client(server.url, auth="any") as client,
@@ -539,10 +539,10 @@ LONE_PINGS = (10.9327, 10.9329)
 
 
 @pytest.mark.skipif(not RECORDINGS.is_dir(), reason=NO_RECORDINGS)
-async def test_a_real_servers_answers_give_the_verdicts_that_they_tell(
+async def test_a_real_servers_answers_give_the_right_verdicts(
     autojump_clock: object,
 ) -> None:
-    """Turns, commands, a blank text, an earlier error, an unknown file, a cancel at once."""
+    """Turns, commands, a blank text, an earlier error, an unknown file, an early cancel."""
     lines = (RECORDINGS / "input_units.jsonl").read_text(encoding="utf-8").splitlines()
     frames = [
         (row["t"], row["dir"], json.loads(row["text"]))
@@ -552,7 +552,7 @@ async def test_a_real_servers_answers_give_the_verdicts_that_they_tell(
     asks: list[tuple[str, TurnProgress]] = []
     wanted: list[str] = []
     heard = 0.0
-    async with scripted_link("pong") as link:  # the recording begins behind the proof
+    async with scripted_link("pong") as link:  # the recording begins after the confirmation
         for at, way, frame in frames:
             if link.shell.gate.in_grace and at - heard > 1:
                 link.shell.observer.no_turn()
@@ -582,5 +582,5 @@ async def test_a_real_servers_answers_give_the_verdicts_that_they_tell(
         ("tool please #tool", TurnCompleted, True),
         ("slow #slow", TurnCompleted, True),
     ]
-    # What the recorded client did not do: ask once more.
+    # The recorded client did not send the cancel again.
     assert wanted == ["client_wants_cancel"]

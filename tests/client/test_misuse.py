@@ -1,4 +1,4 @@
-"""Wrong use is refused at the call, with a sentence that shows the right form."""
+"""Misuse is refused at the call, with a message that shows the right form."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SECRET = "geheim-passwort-1"
     ],
 )
 def test_an_option_of_the_wrong_type_is_named(name: str, value: object) -> None:
-    """By its type, never by its value: that may be a secret."""
+    """The message has its type but never its value, which may be a secret."""
     options: dict[str, Any] = {"url": "http://localhost", "auth": "any", name: value}
     with pytest.raises(TypeError, match=rf"open_client\({name}=\.\.\.\) must be ") as raised:
         rt.open_client(options.pop("url"), **options)
@@ -55,10 +55,10 @@ def test_the_three_kinds_of_auth_are_accepted(auth: Any) -> None:
 
 
 @pytest.mark.parametrize("rule", [5, None, "latest", rt.Latest, rt.Block, (rt.Latest(),)])
-async def test_an_overflow_that_is_no_rule_is_refused(
+async def test_an_invalid_overflow_rule_is_refused(
     realtime_client: rt.Client, autojump_clock: object, rule: Any
 ) -> None:
-    """It would decide without a word which items are lost."""
+    """Otherwise it would silently decide which items are lost."""
     subscribes: list[Callable[..., object]] = [
         realtime_client.subscribe,
         realtime_client.control.subscribe,
@@ -94,7 +94,7 @@ async def test_a_watch_takes_a_function(realtime_client: rt.Client, autojump_clo
 async def test_an_ask_inside_an_ask_is_refused(
     realtime_client: rt.Client, autojump_clock: object
 ) -> None:
-    """It would wait for itself; the outer turn goes on."""
+    """It would wait for itself; the outer turn continues."""
     async with realtime_client.ask("outer") as turn:
         with pytest.raises(rt.TurnError, match="leave that 'async with' block"):
             async with realtime_client.ask("inner"):
@@ -104,10 +104,10 @@ async def test_an_ask_inside_an_ask_is_refused(
     assert isinstance(turn.outcome, rt.TurnCompleted)
 
 
-async def test_asks_of_two_tasks_run_one_after_the_other(
+async def test_asks_of_two_tasks_run_one_after_another(
     realtime_client: rt.Client, autojump_clock: object
 ) -> None:
-    """Also where one was started by the other."""
+    """Also if one task started the other."""
     outcomes: list[object] = []
 
     async def ask(text: str) -> None:
@@ -120,7 +120,7 @@ async def test_asks_of_two_tasks_run_one_after_the_other(
     assert [type(each) for each in outcomes] == [rt.TurnCompleted, rt.TurnCompleted]
 
 
-async def test_a_client_that_was_not_entered_says_so(
+async def test_using_a_client_that_was_not_entered_raises(
     realtime_server: rt.server.RealtimeServer, autojump_clock: object
 ) -> None:
     client: Any = rt.open_client(realtime_server.url, auth="any")
@@ -136,7 +136,7 @@ async def test_a_client_that_was_not_entered_says_so(
     assert str(raised.value) == "__await__"
 
 
-async def test_a_turn_that_was_not_entered_says_so(
+async def test_using_a_turn_that_was_not_entered_raises(
     realtime_client: rt.Client, autojump_clock: object
 ) -> None:
     turn: Any = realtime_client.ask("Hello")
@@ -150,7 +150,7 @@ async def test_a_turn_that_was_not_entered_says_so(
         realtime_client.push_to_talk().send  # type: ignore[attr-defined]  # noqa: B018
 
 
-def test_asyncio_is_told_what_to_use() -> None:
+def test_under_asyncio_the_error_names_the_right_client() -> None:
     async def main() -> None:
         async with rt.open_client("http://127.0.0.1:9", auth="any"):
             pass

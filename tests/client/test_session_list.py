@@ -1,4 +1,4 @@
-"""The list of sessions, read page by page while other things happen to it."""
+"""The list of sessions, read page by page while it changes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from realtime_trio.server import open_server
 
 
 class Breaks:
-    """A connector whose first link breaks while the list is asked for."""
+    """A connector whose first link breaks while the list is requested."""
 
     def __init__(self) -> None:
         self.breaks = True
@@ -24,7 +24,7 @@ class Breaks:
 
 
 class Wrapped:
-    """A transport that breaks when it is to send that one text."""
+    """A transport that breaks when it sends one certain text."""
 
     def __init__(self, inner: MemoryTransport, owner: Breaks) -> None:
         self._inner = inner
@@ -49,14 +49,14 @@ class Wrapped:
 
 
 async def say(client: Client, text: str) -> None:
-    """A session that nothing was said in is not in the list, whose order goes by the time."""
+    """Say something: a session without a message is not in the list."""
     await trio.sleep(60)
     async with client.ask(text):
         pass
 
 
-async def test_a_session_that_moves_up_comes_once(autojump_clock: object) -> None:
-    """A new one pushes it onto the next page, where it is known already."""
+async def test_a_session_that_moves_is_listed_once(autojump_clock: object) -> None:
+    """A new session pushes it onto the next page, where it is already known."""
     async with open_server() as server, open_client(server.url, auth="any") as client:
         for text in ("one", "two"):
             await client.new_chat_session()
@@ -70,10 +70,10 @@ async def test_a_session_that_moves_up_comes_once(autojump_clock: object) -> Non
         assert len(found) == len(set(found)) == 3
 
 
-async def test_a_page_whose_question_may_be_lost_is_asked_for_again(
+async def test_a_page_is_requested_again_if_the_request_may_be_lost(
     autojump_clock: object,
 ) -> None:
-    """Asking twice harms nothing."""
+    """A second request does no harm."""
     async with (
         open_server() as server,
         open_client(server.url, auth="any", transport=Breaks()) as client,
@@ -83,7 +83,7 @@ async def test_a_page_whose_question_may_be_lost_is_asked_for_again(
         assert client.health.links == 2
 
 
-async def test_what_others_ask_does_not_disturb(autojump_clock: object) -> None:
+async def test_other_requests_do_not_interfere(autojump_clock: object) -> None:
     """Neither another page of the list nor another command that is refused."""
     async with open_server() as server, open_client(server.url, auth="any") as client:
         await say(client, "one")

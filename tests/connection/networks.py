@@ -1,4 +1,4 @@
-"""Counterparts of the network in this process: two proxies and TLS."""
+"""Network counterparts in this process: two proxies and TLS."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Handler = Callable[[trio.SocketStream], Awaitable[None]]
 
 @asynccontextmanager
 async def listening(handler: Handler) -> AsyncGenerator[int, None]:
-    """Serve TCP on 127.0.0.1; gives the port."""
+    """Serve TCP on 127.0.0.1; yields the port."""
 
     async def serve(stream: trio.SocketStream) -> None:
         async with stream:
@@ -41,7 +41,7 @@ async def listening(handler: Handler) -> AsyncGenerator[int, None]:
 
 
 async def relay(stream: trio.abc.Stream, port: int, begun: bytes = b"") -> None:
-    """Join a stream to a port of this machine, until either side ends."""
+    """Connect a stream to a local port until either side ends."""
     async with await trio.open_tcp_stream("127.0.0.1", port) as inner, trio.open_nursery() as both:
         await inner.send_all(begun)
 
@@ -56,7 +56,7 @@ async def relay(stream: trio.abc.Stream, port: int, begun: bytes = b"") -> None:
 
 
 async def read_head(stream: trio.SocketStream) -> bytes:
-    """Read up to the empty line."""
+    """Read up to and including the empty line."""
     head = b""
     while b"\r\n\r\n" not in head:
         head += await stream.receive_some()
@@ -64,7 +64,7 @@ async def read_head(stream: trio.SocketStream) -> bytes:
 
 
 def connect_proxy(port: int, heard: list[bytes], *, status: str = "200 OK") -> Handler:
-    """An HTTP proxy that leads every host to ``port``."""
+    """An HTTP proxy that connects every host to ``port``."""
 
     async def handle(stream: trio.SocketStream) -> None:
         heard.append(await read_head(stream))
@@ -83,7 +83,7 @@ async def _exactly(stream: trio.SocketStream, size: int) -> bytes:
 
 
 def socks_proxy(port: int, heard: list[bytes]) -> Handler:
-    """A SOCKS5 proxy with a password (RFC 1928, 1929) that leads every host to ``port``."""
+    """A SOCKS5 proxy with a password (RFC 1928, 1929) that connects every host to ``port``."""
 
     async def handle(stream: trio.SocketStream) -> None:
         await _exactly(stream, (await _exactly(stream, 2))[1])
@@ -111,7 +111,7 @@ def tls_front(port: int, context: ssl.SSLContext) -> Handler:
 
 
 def contexts(host: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """A server's context for ``host``, and that of a client which trusts its authority."""
+    """Return a server's context for ``host``, and a client's that trusts its authority."""
     authority = trustme.CA()
     inside = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert(host).configure_cert(inside)

@@ -1,4 +1,4 @@
-"""What counts as an attempt, what a close code does, and a link that is replaced by hand."""
+"""What counts as an attempt, what a close code does, and links replaced on request."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from realtime_trio._transports._upgrade_answer import retry_after
 from realtime_trio.abc import Transport
 from realtime_trio.server import Agent, ServerConfig, open_server
 from tests.connection.networks import listening
-from tests.connection.test_link import PONG, START, by_hand
+from tests.connection.test_link import PONG, START, scripted_server
 
 LOGIN = rt.PasswordLogin("me", "secret")
 AGENT = "house_agent"
@@ -36,7 +36,7 @@ Serve = Callable[[MemoryTransport], Awaitable[object]]
 
 
 class Vault:
-    """A token source whose second answer is an error."""
+    """A token source whose second call raises an error."""
 
     def __init__(self, fault: Exception) -> None:
         self.calls = 0
@@ -51,10 +51,10 @@ class Vault:
 
 
 @pytest.mark.parametrize("fault", [OSError(101, "away"), httpx.ConnectError("no network")])
-async def test_a_link_is_replaced_and_a_source_may_fail(
+async def test_a_replaced_link_survives_a_failing_token_source(
     fault: Exception, autojump_clock: object
 ) -> None:
-    """``reconnect`` waits for the new link; want of a network in the source is retried."""
+    """``reconnect`` waits for the new link; a network error of the source is retried."""
     vault = Vault(fault)
     async with open_server() as server, rt.open_client(server.url, auth=vault) as client:
         await client.ready()
@@ -67,7 +67,7 @@ async def test_a_link_is_replaced_and_a_source_may_fail(
 
 
 class Flapping:
-    """Serves links that end ``after`` some seconds with a close code, and counts them."""
+    """Serves links that end with a close code ``after`` some seconds, and counts them."""
 
     def __init__(self, code: int, after: float = 0, *, proven: bool = True) -> None:
         self.links = 0
@@ -83,8 +83,8 @@ class Flapping:
         await transport.aclose(self._code)
 
 
-class Desk:
-    """Answers REST calls, and counts them by name."""
+class RestServer:
+    """Answers REST calls and counts them by name."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -103,10 +103,10 @@ async def forever(url: str, **options: object) -> None:
 
 @pytest.mark.parametrize("proven", [True, False])
 async def test_links_that_do_not_last_are_attempts(autojump_clock: object, proven: bool) -> None:
-    """A server that accepts and closes uses the attempts up, whether it answers a ping or not."""
+    """Also if the server answers a ping before it closes."""
     serve = Flapping(1012, 5, proven=proven)
     said = "do not last" if proven else "ended before it answered"
-    async with by_hand(serve, Desk()) as url:
+    async with scripted_server(serve, RestServer()) as url:
         with pytest.raises(rt.ConnectionFailed, match=said) as caught:
             await forever(url, max_attempts=3, stable_after=10)
     assert serve.links == 3
@@ -115,10 +115,10 @@ async def test_links_that_do_not_last_are_attempts(autojump_clock: object, prove
     assert cause.code == 1012
 
 
-async def test_a_link_that_lasted_begins_the_count_anew(autojump_clock: object) -> None:
-    """It is no attempt, however often that happens."""
+async def test_a_link_that_lasted_resets_the_count(autojump_clock: object) -> None:
+    """It is not an attempt, however often it happens."""
     serve = Flapping(1012, 10)
-    async with by_hand(serve, Desk()) as url:
+    async with scripted_server(serve, RestServer()) as url:
         with trio.move_on_after(100):
             await forever(url, max_attempts=2, stable_after=10, backoff_initial=1)
     assert serve.links == 10
@@ -151,11 +151,11 @@ async def test_a_link_that_lasted_begins_the_count_anew(autojump_clock: object) 
 async def test_a_close_code_decides_what_follows(
     autojump_clock: object, code: int, given: dict[int, str], then: str, proven: bool
 ) -> None:
-    """What is given goes before the defaults. Before a ping is answered, 1000 is no goodbye."""
-    serve, desk = Flapping(code, proven=proven), Desk()
+    """Options override defaults. Before the pong, 1000 does not end the client."""
+    serve, desk = Flapping(code, proven=proven), RestServer()
     if code == 1000 and not given and not proven:
         then = "retry"
-    async with by_hand(serve, desk) as url:
+    async with scripted_server(serve, desk) as url:
         with pytest.raises(rt.RealtimeError) as caught:
             await forever(url, max_attempts=2, close_codes=given)
     assert type(caught.value) is (rt.ConnectionLost if then == "final" else rt.ConnectionFailed)
@@ -170,7 +170,7 @@ async def test_a_close_code_decides_what_follows(
 
 
 class Refusing:
-    """A connector whose dials fail with these errors, in turn; ``urls`` are what was dialled."""
+    """A connector whose dials fail with these errors, in order; ``urls`` were dialled."""
 
     def __init__(self, *faults: rt.ConnectionFailed) -> None:
         self.urls: list[str] = []
@@ -187,8 +187,8 @@ class Refusing:
 
 
 @pytest.mark.parametrize("status", [429, 503])
-async def test_the_server_says_when_to_dial_again(autojump_clock: object, status: int) -> None:
-    """No sooner than it says, bounded by ``backoff_max``; a pause that is longer stays."""
+async def test_the_server_sets_the_next_dial(autojump_clock: object, status: int) -> None:
+    """At the earliest then, up to ``backoff_max``; a longer pause stays."""
     waits = [7.0, 3600.0, 0.0, None]
     connector = Refusing(*(rt.ConnectionFailed("no", status=status, retry_after=w) for w in waits))
     config = rt.ClientConfig(backoff_initial=1, backoff_max=20, backoff_jitter=0)
@@ -210,10 +210,10 @@ async def test_the_server_says_when_to_dial_again(autojump_clock: object, status
         ("Sun, 99 Nov 1994 08:49:37 GMT", None),
     ],
 )
-def test_retry_after_a_date(
+def test_retry_after_can_be_a_date(
     monkeypatch: pytest.MonkeyPatch, date: str, seconds: float | None
 ) -> None:
-    """From now on; a date that is past means now."""
+    """It is relative to now; a past date means now."""
     monkeypatch.setattr(time, "time", lambda: 784111717.0)  # 08:48:37
     assert retry_after({"retry-after": date}) == seconds
 
@@ -222,13 +222,13 @@ def test_retry_after_a_date(
 
 
 def asked_for(url: str) -> tuple[str | None, str | None]:
-    """Session and agent of a dial."""
+    """Return the session and the agent of a dial."""
     query = dict(parse_qsl(urlsplit(url).query))
     return query.get("chat_session_id"), query.get("agent_key")
 
 
-async def test_one_dial_goes_without_the_agent_after_a_500(autojump_clock: object) -> None:
-    """It may be gone. Only that one, and only if the session was named as well."""
+async def test_one_dial_omits_the_agent_after_a_500(autojump_clock: object) -> None:
+    """The agent may be gone. Only one dial, and only if a session was named too."""
     gone = [rt.ConnectionFailed("no", status=500) for _ in range(3)]
     connector = Refusing(*gone)
     async with (
@@ -254,15 +254,15 @@ async def test_one_dial_goes_without_the_agent_after_a_500(autojump_clock: objec
     assert {asked_for(url) for url in alone.urls} == {(None, AGENT)}
 
 
-def test_what_is_known_goes_before_what_was_given() -> None:
+def test_the_known_session_overrides_the_option() -> None:
     address = Address(endpoint("https://host"), agent_key="a", chat_session_id="s")
     assert address.target(None, None) == DialTarget(chat_session_id="s", agent_key="a")
     assert address.target("t", "b") == DialTarget(chat_session_id="t", agent_key="b")
 
 
 @pytest.mark.parametrize("got", ["other", "mine"])
-async def test_another_agent_than_was_asked_for_is_told(autojump_clock: object, got: str) -> None:
-    """Once a link, with both keys."""
+async def test_another_agent_than_requested_is_reported(autojump_clock: object, got: str) -> None:
+    """Once per link, with both keys."""
     chat = {"session_id": "s", "agent_config": {"key": got}}
     changed = json.dumps({"type": "chat_session_changed", "chat_session": chat})
 
@@ -272,7 +272,10 @@ async def test_another_agent_than_was_asked_for_is_told(autojump_clock: object, 
             await transport.send_text(frame)
         await trio.sleep_forever()
 
-    async with by_hand(serve) as url, rt.open_client(url, auth="t", agent_key="mine") as client:
+    async with (
+        scripted_server(serve) as url,
+        rt.open_client(url, auth="t", agent_key="mine") as client,
+    ):
         news = client.subscribe(rt.AgentChanged)
         await client.ready()
         if got == "mine":
@@ -285,8 +288,8 @@ async def test_another_agent_than_was_asked_for_is_told(autojump_clock: object, 
 # -- token sources -------------------------------------------------------------------------
 
 
-async def test_a_source_that_hangs_is_an_attempt(autojump_clock: object) -> None:
-    """It has as long as a dial, and is asked again."""
+async def test_a_hanging_source_is_an_attempt(autojump_clock: object) -> None:
+    """It is cancelled after the dial timeout and called again."""
 
     class Hanging:
         calls = 0
@@ -305,8 +308,8 @@ async def test_a_source_that_hangs_is_an_attempt(autojump_clock: object) -> None
     assert trio.current_time() == pytest.approx(3 + 0.5 + 3)
 
 
-async def test_a_source_that_fails_is_an_attempt(autojump_clock: object) -> None:
-    """As often as any; the last error says what it was."""
+async def test_a_failing_source_is_an_attempt(autojump_clock: object) -> None:
+    """Up to the limit; the final error has the last one as its reason."""
 
     class Away:
         calls = 0
@@ -324,13 +327,13 @@ async def test_a_source_that_fails_is_an_attempt(autojump_clock: object) -> None
     assert source.calls == 3
 
 
-async def test_a_login_that_is_cancelled_in_its_handshake_closes_its_socket() -> None:
-    """At once, not when the garbage collector finds it: that would be a warning, thus an error."""
+async def test_a_login_cancelled_in_its_handshake_closes_its_socket() -> None:
+    """Immediately, not in the garbage collector, whose warning would be an error."""
     closed = trio.Event()
     scope = trio.CancelScope()
 
     async def mute(stream: trio.SocketStream) -> None:
-        assert await stream.receive_some()  # the client's hello
+        assert await stream.receive_some()  # the client's TLS hello
         scope.cancel()
         try:
             while await stream.receive_some():
@@ -351,8 +354,8 @@ async def test_a_login_that_is_cancelled_in_its_handshake_closes_its_socket() ->
 # -- whether a link is alive ---------------------------------------------------------------
 
 
-class Heard:
-    """What the watch sees of a link."""
+class FakeLink:
+    """What the liveness check sees of a link."""
 
     bytes_received = 0
     frames_received = 0
@@ -363,16 +366,16 @@ def _outbox(config: rt.ClientConfig) -> Outbox:
     return Outbox(config, Codec(), TurnGate(), on_kill=lambda: None, on_input=lambda: None)
 
 
-async def test_sleep_in_time_is_no_suspension(autojump_clock: object) -> None:
-    """The clock jumps exactly to where it should be."""
+async def test_a_punctual_wake_up_is_not_a_suspension(autojump_clock: object) -> None:
+    """The clock jumps exactly to the deadline."""
     assert not await _suspended_while_asleep(trio.current_time() + 10)
 
 
-async def test_a_process_that_was_suspended_does_not_judge(
+async def test_a_suspended_process_skips_its_verdict(
     mock_clock: trio.testing.MockClock,
 ) -> None:
-    """Nobody can have answered it meanwhile; the next check counts again."""
-    link, config = Heard(), rt.ClientConfig(ping_interval=30, pong_timeout=10, turn_silence=None)
+    """Nothing could answer meanwhile; the next check counts again."""
+    link, config = FakeLink(), rt.ClientConfig(ping_interval=30, pong_timeout=10, turn_silence=None)
     async with trio.open_nursery() as nursery:
         lost = trio.Event()
 
@@ -396,8 +399,8 @@ async def test_a_process_that_was_suspended_does_not_judge(
 async def test_the_reader_runs_before_the_verdict(
     mock_clock: trio.testing.MockClock, passes: int
 ) -> None:
-    """What waits in the system when the time is up counts, though nobody has read it yet."""
-    link, config = Heard(), rt.ClientConfig(ping_interval=30, pong_timeout=10, turn_silence=None)
+    """Bytes that wait in the socket count, although the client has not read them yet."""
+    link, config = FakeLink(), rt.ClientConfig(ping_interval=30, pong_timeout=10, turn_silence=None)
 
     async def read() -> None:
         await trio.sleep(40)
@@ -417,7 +420,7 @@ async def test_the_reader_runs_before_the_verdict(
 
 
 class Cut:
-    """A link through whose wire nothing comes once it is cut, not even an answer to a ping."""
+    """A link on which nothing arrives after a cut, not even a pong."""
 
     def __init__(self, inner: MemoryTransport) -> None:
         self._inner = inner
@@ -430,7 +433,7 @@ class Cut:
 
 
 class Cutting:
-    """Opens links that are cut."""
+    """Opens links that can be cut."""
 
     async def connect(self, url: str, nursery: trio.Nursery) -> Transport:
         transport = await MemoryConnector().connect(url, nursery)
@@ -438,8 +441,8 @@ class Cutting:
 
 
 @pytest.mark.parametrize("cut", [True, False])
-async def test_a_dead_link_gets_no_goodbye(autojump_clock: object, cut: bool) -> None:
-    """Nobody is there to take it. One whose wire lives, not the server behind it, gets 1001."""
+async def test_a_dead_link_is_closed_without_a_handshake(autojump_clock: object, cut: bool) -> None:
+    """If only the server behind the websocket is silent, it gets 1001."""
     ends: list[int | None] = []
 
     async def serve(transport: MemoryTransport) -> None:
@@ -453,7 +456,10 @@ async def test_a_dead_link_gets_no_goodbye(autojump_clock: object, cut: bool) ->
             ends.append(exc.code)
 
     connector = Cutting() if cut else MemoryConnector()
-    async with by_hand(serve) as url, rt.open_client(url, auth="t", transport=connector) as client:
+    async with (
+        scripted_server(serve) as url,
+        rt.open_client(url, auth="t", transport=connector) as client,
+    ):
         with client.subscribe(rt.Disconnected) as news:
             await news.receive()
         await trio.testing.wait_all_tasks_blocked()
@@ -463,13 +469,13 @@ async def test_a_dead_link_gets_no_goodbye(autojump_clock: object, cut: bool) ->
 # -- what errors say -----------------------------------------------------------------------
 
 
-async def test_a_connection_that_is_mute_from_the_start_is_named(autojump_clock: object) -> None:
-    """By its host; the connection is not told to have ended."""
+async def test_the_error_of_a_mute_connection_names_the_host(autojump_clock: object) -> None:
+    """It does not claim that the connection ended."""
 
     async def serve(transport: MemoryTransport) -> None:
         await trio.sleep_forever()
 
-    async with by_hand(serve) as url:
+    async with scripted_server(serve) as url:
         config = rt.ClientConfig(pong_timeout=2, max_attempts=1)
         place = url.partition("://")[2]
         said = f"^the connection to {place} is mute: no pong within 2 s$"
@@ -479,7 +485,7 @@ async def test_a_connection_that_is_mute_from_the_start_is_named(autojump_clock:
 
 
 class NoName(trio.abc.HostnameResolver):
-    """Knows no host."""
+    """A resolver that knows no host."""
 
     async def getaddrinfo(self, *_: object) -> Any:
         await trio.lowlevel.checkpoint()
@@ -497,10 +503,10 @@ class NoName(trio.abc.HostnameResolver):
         ("nowhere.example:80", "no TCP connection to nowhere.example:80: the name of the host"),
     ],
 )
-async def test_rest_and_websocket_say_the_same_of_a_host(
+async def test_rest_and_websocket_report_the_same_for_a_host(
     auth: str | rt.PasswordLogin, host: str, said: str
 ) -> None:
-    """What failed, and where; REST says for which call."""
+    """What failed and where; REST also names the call."""
     trio.socket.set_custom_hostname_resolver(NoName())
     config = rt.ClientConfig(max_attempts=1)
     with pytest.raises(rt.ConnectionFailed) as caught:

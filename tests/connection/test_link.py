@@ -1,4 +1,4 @@
-"""A link from its dial to its proof, against a server that is played by hand."""
+"""A link from its dial to its confirmation, with a server that the test scripts."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ PONG, START = '{"type":"pong"}', '{"type":"user_turn_start"}'
 
 
 @asynccontextmanager
-async def by_hand(
+async def scripted_server(
     serve: Callable[[MemoryTransport], Awaitable[object]], answer: MemoryAnswer | None = None
 ) -> AsyncGenerator[str, None]:
-    """The address of a server that serves each link so, and REST as ``answer`` says."""
+    """Yield the address of a server with this code for each link and REST ``answer``."""
 
     async def accept(listener: MemoryListener) -> None:
         while True:
@@ -58,10 +58,10 @@ async def by_hand(
             nursery.cancel_scope.cancel()
 
 
-async def test_a_link_that_ends_before_it_is_proven_is_dialled_again(
+async def test_an_unconfirmed_link_that_ends_is_dialled_again(
     autojump_clock: object,
 ) -> None:
-    """It has never counted, so nobody is told of its end."""
+    """It never counted as a link, so its end is not reported."""
     async with open_server() as server:
         server.faults.cut()
         async with open_client(server.url, auth="any") as client:
@@ -72,21 +72,21 @@ async def test_a_link_that_ends_before_it_is_proven_is_dialled_again(
             assert news.statistics().depth == 0
 
 
-async def test_a_dial_has_a_deadline_of_its_own(autojump_clock: object) -> None:
-    """The proof is a part of it."""
+async def test_a_dial_has_a_deadline(autojump_clock: object) -> None:
+    """It includes the confirmation."""
     config = ClientConfig(connect_timeout=3, pong_timeout=1000, max_attempts=1)
 
     async def serve(transport: MemoryTransport) -> None:
         await trio.sleep_forever()
 
-    async with by_hand(serve) as url:
+    async with scripted_server(serve) as url:
         with pytest.raises(ConnectionFailed, match="within 3 s"):
             async with open_client(url, auth="any", config=config):
                 raise AssertionError
 
 
-async def test_what_comes_before_the_pong_is_kept(autojump_clock: object) -> None:
-    """Speech and what nobody can read as well; each is handled when the client begins."""
+async def test_frames_before_the_pong_are_kept(autojump_clock: object) -> None:
+    """Also speech and malformed frames; they are handled when the client begins."""
 
     async def serve(transport: MemoryTransport) -> None:
         assert await transport.receive() == '{"type":"ping"}'
@@ -96,7 +96,7 @@ async def test_what_comes_before_the_pong_is_kept(autojump_clock: object) -> Non
             await transport.send_text(frame)
         await trio.sleep_forever()
 
-    async with by_hand(serve) as url, open_client(url, auth="any") as client:
+    async with scripted_server(serve) as url, open_client(url, auth="any") as client:
         audio, faults = client.subscribe(ev.AudioFrame), client.subscribe(ProcessingFailed)
         await client.ready()
         assert (await audio.receive()).data == b"\0\0"
@@ -104,7 +104,7 @@ async def test_what_comes_before_the_pong_is_kept(autojump_clock: object) -> Non
 
 
 async def quiet(transport: MemoryTransport) -> None:
-    """Answers a ping and lets the user speak; nothing else, not even who the session is."""
+    """Answer a ping and start the user's turn; do not even name the session."""
     with suppress(ConnectionLost):
         while True:
             if "ping" in str(await transport.receive()):
@@ -112,20 +112,20 @@ async def quiet(transport: MemoryTransport) -> None:
                 await transport.send_text(START)
 
 
-async def test_a_server_that_names_no_session_cannot_be_asked_by_rest(
+async def test_without_a_session_there_is_no_cancel_by_rest(
     autojump_clock: object,
 ) -> None:
-    """A cancel that it does not answer is in doubt, and says why."""
-    async with by_hand(quiet) as url, open_client(url, auth="any") as client:
+    """An unanswered cancel is in doubt, and the error says why."""
+    async with scripted_server(quiet) as url, open_client(url, auth="any") as client:
         await client.ready()
         with pytest.raises(InDoubt, match="not sent the id"):
             await client.cancel()
 
 
-async def test_a_login_names_the_session_where_the_server_does_not(
+async def test_a_login_names_the_session_if_the_server_does_not(
     autojump_clock: object,
 ) -> None:
-    """It was dialled with, and is what REST calls are about."""
+    """The dial and the REST calls use it."""
     asked: list[tuple[str, bytes]] = []
 
     def answer(_: object, path: str, __: object, body: bytes) -> tuple[int, bytes]:
@@ -133,17 +133,17 @@ async def test_a_login_names_the_session_where_the_server_does_not(
         return 200, b'{"agent_c_token": "t", "ui_session_id": "ui-7", "id": "f"}'
 
     login = PasswordLogin("me", "secret")
-    async with by_hand(quiet, answer) as url, open_client(url, auth=login) as client:
+    async with scripted_server(quiet, answer) as url, open_client(url, auth=login) as client:
         await client.upload_file(b"x", filename="x")
         assert (await client.cancel()).via == "rest"
     assert [name for name, _ in asked] == ["login", "upload_file", "cancel"]
     assert all(b"ui-7" in body for _, body in asked[1:])
 
 
-async def test_only_the_list_that_was_asked_for_makes_a_session_whole(
+async def test_only_the_requested_list_completes_a_resync(
     autojump_clock: object,
 ) -> None:
-    """Not another session's, and not none; after that it is told once."""
+    """Not another session's list, and not none; it is reported once."""
     links = 0
 
     def session(session_id: str | None) -> str:
@@ -167,10 +167,10 @@ async def test_only_the_list_that_was_asked_for_makes_a_session_whole(
             await transport.send_text(session(each))
         await trio.sleep_forever()
 
-    async with by_hand(serve) as url, open_client(url, auth="any") as client:
+    async with scripted_server(serve) as url, open_client(url, auth="any") as client:
         news = client.subscribe(SessionRestored)
         lists = client.subscribe(ev.ChatSessionChangedEvent)
-        for _ in range(4):  # one on each link, another session's, and none
+        for _ in range(4):  # one on each link, one for another session, and none
             await lists.receive()
             assert news.statistics().depth == 0
         assert await news.receive() == SessionRestored(session_id="s", reloaded=True)
@@ -179,7 +179,7 @@ async def test_only_the_list_that_was_asked_for_makes_a_session_whole(
 
 
 class Burst:
-    """A transport, and its connector, to which much has come before anybody looked."""
+    """A transport, and its connector, with many frames available at the start."""
 
     bytes_received = 0
 
@@ -215,8 +215,8 @@ class Burst:
 
 
 @pytest.mark.parametrize("bound", [8, 100_000])
-async def test_a_flood_leaves_others_their_turn(bound: int) -> None:
-    """It is read in batches; and what a lane has no room for waits until there is some."""
+async def test_a_flood_lets_other_tasks_run(bound: int) -> None:
+    """Frames are read in batches; frames without space in a lane wait."""
     many, steps = 3200, 0
 
     async def count() -> None:
@@ -238,13 +238,13 @@ async def test_a_flood_leaves_others_their_turn(bound: int) -> None:
         assert steps >= many / 32
         assert charts.statistics().depth == many
         told = client.statistics()
-        # The shell's own few words to its user always find room.
+        # The few local events always fit.
         assert max(told.control.high_water, told.text.high_water) <= bound + 8
         nursery.cancel_scope.cancel()
 
 
-async def test_a_link_that_talks_without_end_is_not_mute(autojump_clock: object) -> None:
-    """What may come before its pong has a bound, and nothing of it is lost."""
+async def test_a_link_that_never_stops_sending_is_not_mute(autojump_clock: object) -> None:
+    """Frames before its pong are bounded, and none of them is lost."""
     many = 3000
 
     async def serve(transport: MemoryTransport) -> None:
@@ -253,17 +253,17 @@ async def test_a_link_that_talks_without_end_is_not_mute(autojump_clock: object)
         await transport.send_text(START)
         await trio.sleep_forever()
 
-    async with by_hand(serve) as url, open_client(url, auth="any") as client:
+    async with scripted_server(serve) as url, open_client(url, auth="any") as client:
         charts = client.subscribe(ev.UnknownEvent)
         await client.ready()
         assert [(await charts.receive()).payload["n"] for _ in range(many)] == list(range(many))
 
 
 @pytest.mark.parametrize("frame", [bytes(2**22), "x" * 2**20 + "\U0001f600"])
-async def test_what_comes_before_the_pong_is_bounded_in_memory(
+async def test_frames_before_the_pong_are_bounded_in_memory(
     autojump_clock: object, frame: str | bytes
 ) -> None:
-    """Whatever its frames are: one odd character makes each of a text take four bytes."""
+    """One wide character makes each character of a text take four bytes."""
     client, server = memory_pair()
 
     async def flood() -> None:
@@ -278,8 +278,8 @@ async def test_what_comes_before_the_pong_is_bounded_in_memory(
     assert _EARLY_BYTES <= held < _EARLY_BYTES + sys.getsizeof(frame)
 
 
-async def test_the_own_token_is_hidden_where_the_server_quotes_it(autojump_clock: object) -> None:
-    """In the reason of a close frame, which an application may show; and from the recorder."""
+async def test_the_clients_token_is_hidden_if_the_server_quotes_it(autojump_clock: object) -> None:
+    """In the reason of a close frame, which an application can show, and in recordings."""
     token = "opaque/token value"
 
     class Recorder:
@@ -309,7 +309,7 @@ async def test_the_own_token_is_hidden_where_the_server_quotes_it(autojump_clock
     for auth in (token, Source()):
         recorder = Recorder()
         async with (
-            by_hand(serve) as url,
+            scripted_server(serve) as url,
             open_client(url, auth=auth, recorder=recorder) as client,
         ):
             news = client.subscribe(Disconnected)

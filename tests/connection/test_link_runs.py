@@ -1,4 +1,4 @@
-"""A client hands over together what a transport can send together, and does without."""
+"""A client sends frames together if the transport can, and one by one otherwise."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from realtime_trio.server import RealtimeServer, open_server
 
 
 class Plain:
-    """A transport of somebody's own, with what the seam asks for and nothing else."""
+    """A custom transport with only the required methods."""
 
     def __init__(self, inner: rt.Transport) -> None:
         self.inner = inner
@@ -44,7 +44,7 @@ class Plain:
 
 
 class Bundling(Plain):
-    """One that sends several frames at once."""
+    """A transport that sends several frames in one call."""
 
     async def send_many(self, frames: Sequence[str | bytes]) -> None:
         self.runs.append(len(frames))
@@ -65,8 +65,8 @@ class Opens:
         return self.opened[-1]
 
 
-class Told:
-    """A recorder that keeps the audio that left."""
+class AudioRecorder:
+    """A recorder that keeps the sent audio."""
 
     def __init__(self) -> None:
         self.audio: list[bytes] = []
@@ -87,9 +87,9 @@ def heard(server: RealtimeServer) -> list[bytes]:
 
 @pytest.mark.parametrize("cls", [Plain, Bundling])
 async def test_speech_arrives_whole_and_in_order(autojump_clock: object, cls: type[Plain]) -> None:
-    """Frame by frame for the server and for the recorder, whatever the transport can do."""
+    """Frame by frame for the server and the recorder, with any transport."""
     frames = [bytes([number, 0]) * 320 for number in range(100)]
-    opens, told = Opens(cls), Told()
+    opens, told = Opens(cls), AudioRecorder()
     async with (
         open_server() as server,
         rt.open_client(server.url, auth="any", transport=opens, recorder=told) as client,
@@ -107,8 +107,8 @@ async def test_speech_arrives_whole_and_in_order(autojump_clock: object, cls: ty
     assert len(runs) < 10
 
 
-async def test_over_a_real_socket() -> None:
-    """The transport ``websockets`` and the embedded server's own reader."""
+async def test_speech_over_a_real_socket() -> None:
+    """The transport ``websockets`` and the embedded server's reader."""
     frames = [bytes([number, 0]) * 320 for number in range(100)]
     async with open_server() as server:
         url = await server.listen()

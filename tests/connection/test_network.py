@@ -1,4 +1,4 @@
-"""The network of a client, each option against a real counterpart: websocket and REST alike."""
+"""Network options of a client, each with a real counterpart, for websocket and REST."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
 @asynccontextmanager
-async def house() -> AsyncGenerator[int, None]:
+async def serving() -> AsyncGenerator[int, None]:
     """The embedded server on a port."""
     config = ServerConfig(users=(Account(user_id="me", password="secret"),))
     async with open_server(config) as server:
@@ -46,7 +46,7 @@ async def house() -> AsyncGenerator[int, None]:
 
 
 async def talk(url: str, connector: Connector | None = None, **options: Any) -> None:
-    """REST and websocket, there and back; one attempt."""
+    """Use REST and the websocket once, with a single attempt."""
     config = rt.ClientConfig(max_attempts=1)
     async with rt.open_client(
         url, auth=LOGIN, config=config, transport=connector, **options
@@ -56,24 +56,24 @@ async def talk(url: str, connector: Connector | None = None, **options: Any) -> 
 
 @pytest.mark.parametrize("kind", CONNECTORS)
 async def test_through_a_connect_proxy(kind: type[Connector]) -> None:
-    """The proxy looks the name up; both the login and the upgrade go through it."""
+    """The proxy resolves the name; the login and the upgrade both go through it."""
     heard: list[bytes] = []
-    async with house() as port, listening(connect_proxy(port, heard)) as proxy:
+    async with serving() as port, listening(connect_proxy(port, heard)) as proxy:
         await talk("http://agents.invalid", kind(), proxy=f"http://me:pw@127.0.0.1:{proxy}")
     assert [head.split(b"\r\n")[0] for head in heard] == [b"CONNECT agents.invalid:80 HTTP/1.1"] * 2
     assert all(b"proxy-authorization: basic" in head.lower() for head in heard)
 
 
 async def test_through_a_socks_proxy() -> None:
-    """With a name and a password; the proxy looks the name of the server up."""
+    """With user name and password; the proxy resolves the server's name."""
     heard: list[bytes] = []
-    async with house() as port, listening(socks_proxy(port, heard)) as proxy:
+    async with serving() as port, listening(socks_proxy(port, heard)) as proxy:
         await talk("http://agents.invalid", proxy=f"socks5://me:pw@127.0.0.1:{proxy}")
     assert heard == [b"me:pw", b"agents.invalid"] * 2
 
 
 async def test_a_proxy_that_fails_is_named() -> None:
-    """With what failed, and nothing that is secret."""
+    """The error names what failed and contains no secret."""
     async with listening(connect_proxy(0, [], status="407 no")) as proxy:
         with pytest.raises(rt.ConnectionFailed, match=r"proxy 127\.0\.0\.1.*status 407") as caught:
             await talk("http://a.invalid", proxy=f"http://me:hush@127.0.0.1:{proxy}")
@@ -84,12 +84,12 @@ async def test_a_proxy_that_fails_is_named() -> None:
 
 
 async def test_the_environment_names_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By scheme, else for all; NO_PROXY and None go before it."""
+    """Per scheme, then ALL_PROXY; NO_PROXY and None take precedence."""
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
     heard: list[bytes] = []
-    async with house() as port, listening(connect_proxy(port, heard)) as proxy:
+    async with serving() as port, listening(connect_proxy(port, heard)) as proxy:
         monkeypatch.setenv("ALL_PROXY", f"http://127.0.0.1:{proxy}")
         await talk("http://agents.invalid")
         assert len(heard) == 2
@@ -102,10 +102,10 @@ async def test_the_environment_names_the_proxy(monkeypatch: pytest.MonkeyPatch) 
         await Network().open("agents.invalid", 443, secure=True)
 
 
-async def test_tls_with_a_trust_store_of_ones_own() -> None:
-    """One for REST and websocket; without it, REST says that the certificate was refused."""
+async def test_tls_with_a_custom_trust_store() -> None:
+    """The same one for REST and websocket; without it, the certificate is refused."""
     inside, outside = contexts("localhost")
-    async with house() as port, listening(tls_front(port, inside)) as front:
+    async with serving() as port, listening(tls_front(port, inside)) as front:
         await talk(f"https://localhost:{front}", ssl_context=outside)
         with pytest.raises(rt.ConnectionFailed, match=r"login failed: .*certificate refused"):
             await talk(f"https://localhost:{front}")
@@ -113,7 +113,7 @@ async def test_tls_with_a_trust_store_of_ones_own() -> None:
 
 @pytest.mark.parametrize("named", [True, False])
 async def test_a_unix_socket(tmp_path: Path, named: bool) -> None:
-    """``open_stream`` may take host and port, or nothing."""
+    """``open_stream`` can take host and port, or no arguments."""
     asked: list[tuple[str, int]] = []
     path = tmp_path / "socket"
     sock = trio.socket.socket(trio.socket.AF_UNIX)
@@ -127,7 +127,7 @@ async def test_a_unix_socket(tmp_path: Path, named: bool) -> None:
     async def without() -> trio.abc.Stream:
         return await trio.open_unix_socket(path)
 
-    async with house() as port, trio.open_nursery() as nursery:
+    async with serving() as port, trio.open_nursery() as nursery:
 
         async def serve(stream: trio.SocketStream) -> None:
             async with stream:
@@ -140,10 +140,10 @@ async def test_a_unix_socket(tmp_path: Path, named: bool) -> None:
 
 
 @pytest.mark.parametrize("kind", CONNECTORS)
-async def test_headers_go_with_rest_and_with_the_upgrade(kind: type[Connector]) -> None:
-    """Each once, as they were given."""
+async def test_headers_are_sent_with_rest_and_the_upgrade(kind: type[Connector]) -> None:
+    """Each once and unchanged."""
     heads: list[bytes] = []
-    async with house() as port:
+    async with serving() as port:
 
         async def tap(stream: trio.SocketStream) -> None:
             head = await read_head(stream)
@@ -170,7 +170,7 @@ async def test_headers_go_with_rest_and_with_the_upgrade(kind: type[Connector]) 
         ({"proxy": 1}, TypeError),
     ],
 )
-def test_what_cannot_be_is_refused_at_the_call(
+def test_invalid_options_are_refused_at_the_call(
     options: dict[str, Any], fault: type[Exception]
 ) -> None:
     """Before anything is opened."""
@@ -182,7 +182,7 @@ def test_what_cannot_be_is_refused_at_the_call(
 
 
 def refusing(*answers: bytes) -> tuple[Handler, list[bytes]]:
-    """Give these answers in turn to whoever asks, then the last for ever."""
+    """Answer with these responses in order, then always with the last."""
     heads: list[bytes] = []
 
     async def handle(stream: trio.SocketStream) -> None:
@@ -193,15 +193,15 @@ def refusing(*answers: bytes) -> tuple[Handler, list[bytes]]:
 
 
 def status(line: str, *headers: str, body: bytes = b"") -> bytes:
-    """A whole answer."""
+    """Return a complete response."""
     lines = [f"HTTP/1.1 {line}", *headers, f"Content-Length: {len(body)}", "", ""]
     return "\r\n".join(lines).encode() + body
 
 
 @pytest.mark.parametrize("kind", CONNECTORS)
 @pytest.mark.parametrize("code", [400, 404, 422])
-async def test_a_final_status_ends_it_at_once(kind: type[Connector], code: int) -> None:
-    """One dial; the message holds the status and the server's words, without the token."""
+async def test_a_final_status_ends_the_client_immediately(kind: type[Connector], code: int) -> None:
+    """One dial; the error has the status and the server's message, without the token."""
     body = b'{"detail": "no\\u001b such thing for hush-hush-1"}'
     handle, heads = refusing(status(f"{code} x", body=body))
     async with listening(handle) as port:
@@ -214,7 +214,7 @@ async def test_a_final_status_ends_it_at_once(kind: type[Connector], code: int) 
     assert "hush" not in str(caught.value)
 
 
-async def test_a_final_status_of_the_login_ends_it_at_once() -> None:
+async def test_a_final_status_of_the_login_ends_the_client() -> None:
     """422 says what was wrong, and never what was sent."""
     body = (
         b'{"detail": [{"type": "string_too_short", "loc": ["body", "password"],'
@@ -235,7 +235,7 @@ async def test_a_final_status_of_the_login_ends_it_at_once() -> None:
 
 @pytest.mark.parametrize("kind", CONNECTORS)
 async def test_redirects_on_the_same_server_are_followed(kind: type[Connector]) -> None:
-    """Five of them, no more; to another server none."""
+    """Up to five; none to another server."""
     answers = [status("307 x", f"Location: /{n}?token=t") for n in range(5)]
     handle, heads = refusing(*answers, status("404 x"))
     async with listening(handle) as port, trio.open_nursery() as nursery:
@@ -253,7 +253,7 @@ async def test_redirects_on_the_same_server_are_followed(kind: type[Connector]) 
 @pytest.mark.parametrize("kind", CONNECTORS)
 @pytest.mark.parametrize("size", [10_000, 100_001])
 async def test_compression_inflates_up_to_the_bound(kind: type[Connector], size: int) -> None:
-    """A message of the bound comes whole; one above it ends the link, and says so."""
+    """A message of that size arrives; a larger one ends the link with a reason."""
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
     packed = (deflate.compress(b"x" * size) + deflate.flush(zlib.Z_SYNC_FLUSH))[:-4]
 
@@ -283,12 +283,12 @@ async def test_compression_inflates_up_to_the_bound(kind: type[Connector], size:
     [("2", 2.0), ("0", 0.0), ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0), ("soon", None), ("-1", None)],
 )
 def test_retry_after(value: str, seconds: float | None) -> None:
-    """A number of seconds, or a date (RFC 9110 §10.2.3); anything else counts as absent."""
+    """A number of seconds or a date (RFC 9110 §10.2.3); anything else is ignored."""
     assert retry_after({"retry-after": value}) == seconds
 
 
-def test_words_are_one_short_clean_line() -> None:
-    """Of any body; a page for people gives way to the reason of the status line."""
+def test_a_servers_message_is_one_short_clean_line() -> None:
+    """From any body; for an HTML page, the reason of the status line."""
     assert refusal_text(b"a\n\tb\x00\xe2\x80\xaec", "", ()) == "a bc"
     assert refusal_text(b"<html>no</html>", "Not Here", ()) == "Not Here"
     assert len(refusal_text(b"x " * 50_000, "", ())) == 200
@@ -296,8 +296,8 @@ def test_words_are_one_short_clean_line() -> None:
     assert refusal_text(b"bad key abc, abcd", "", ("abc",)) == "bad key <redacted>, abcd"
 
 
-async def test_a_refusal_is_read_to_its_bound(autojump_clock: object) -> None:
-    """In pieces, in chunks, without an end: its words are there within a second."""
+async def test_a_refusal_is_read_up_to_its_bound(autojump_clock: object) -> None:
+    """In pieces, in chunks, or endless: the message is there within a second."""
     pieces = [b"b\r\n12345678901\r\n"] * 3
 
     async def receive() -> bytes:

@@ -1,4 +1,4 @@
-"""What the receive task takes in one go."""
+"""How many frames the receive task takes in one step."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from realtime_trio._exceptions import ConnectionLost
 
 
 class Wire:
-    """A transport that has everything at hand, and then is lost."""
+    """A transport with all frames available, which then breaks."""
 
     bytes_received = 0
 
@@ -23,12 +23,12 @@ class Wire:
         self.frames = deque(frames)
 
     async def receive(self) -> str | bytes:
-        """Give the next frame."""
+        """Return the next frame."""
         await trio.lowlevel.checkpoint()
         return self.receive_nowait()
 
     def receive_nowait(self) -> str | bytes:
-        """Give the next frame."""
+        """Return the next frame."""
         if not self.frames:
             message = "lost"
             raise ConnectionLost(message)
@@ -36,17 +36,17 @@ class Wire:
 
 
 class Intake:
-    """Writes down what it was fed, and how much was left on the wire at each frame."""
+    """Records the frames fed, and how many were left on the wire at each."""
 
     def __init__(self, wire: Wire) -> None:
         self.wire = wire
         self.goes: list[list[str | bytes]] = []
         self.left: list[int] = []
-        self.full_at = 0  # the go at which a lane is full
+        self.full_at = 0  # the step at which a lane is full
         self.settled = 0
 
     async def feed(self, frames: Iterable[str | bytes], _saw: Callable[[Any], None]) -> None:
-        """Take all of them."""
+        """Take all frames."""
         go: list[str | bytes] = []
         self.goes.append(go)
         for frame in frames:
@@ -54,37 +54,37 @@ class Intake:
             self.left.append(len(self.wire.frames))
 
     def take(self, frames: Iterable[str | bytes], _saw: Callable[[Any], None]) -> bool:
-        """Take all of them."""
+        """Take all frames."""
         self.goes.append(list(frames))
         return len(self.goes) != self.full_at
 
     def take_one(self, frame: str | bytes, saw: Callable[[Any], None]) -> bool:
-        """Take one."""
+        """Take one frame."""
         return self.take([frame], saw)
 
     async def settle(self) -> None:
-        """Have room."""
+        """Have space."""
         await trio.lowlevel.checkpoint()
         self.settled += 1
 
 
-class Book:
-    """A recorder that remembers the frames."""
+class Recording:
+    """A recorder that keeps the frames."""
 
     def __init__(self) -> None:
         self.frames: list[str | bytes] = []
 
     def record(self, kind: str, payload: str | bytes, **_where: float) -> None:
-        """Remember one."""
+        """Keep a frame."""
         assert kind == "in"
         self.frames.append(payload)
 
 
 class DeliveringWire(Wire):
-    """The same, and it delivers."""
+    """A wire that delivers its frames."""
 
     async def deliver(self, take: Callable[[deque[str | bytes]], bool]) -> None:
-        """Give all that is there."""
+        """Deliver all available frames."""
         await trio.lowlevel.checkpoint()
         while self.frames:
             if not take(self.frames):
@@ -109,34 +109,34 @@ async def _receive(
     return link, intake
 
 
-async def test_what_is_at_hand_is_taken_in_one_go_that_has_an_end() -> None:
-    """So many frames, then the other tasks get their turn; what came before the end came, too."""
+async def test_available_frames_are_taken_in_bounded_steps() -> None:
+    """Then other tasks run; frames that came before the end of the link are taken too."""
     frames: list[str | bytes] = [str(number) for number in range(300)]
-    book = Book()
+    book = Recording()
     link, intake = await _receive(frames, early=["early"], book=book)
     assert [len(go) for go in intake.goes] == [1, 128, 128, 44]
     assert [frame for go in intake.goes for frame in go] == ["early", *frames]
     assert link.frames_received == 301
-    assert book.frames == frames  # the early ones were recorded when they came
+    assert book.frames == frames  # the early ones were recorded when they arrived
 
 
-async def test_a_large_frame_ends_a_go() -> None:
-    """It may take as long as all the others."""
+async def test_a_large_frame_ends_a_step() -> None:
+    """It can take as long as all the others."""
     large = "x" * 20_000
     _, intake = await _receive(["a", large, "b", large, large, "c"])
     assert intake.goes == [[], ["a", large], ["b", large], [large], ["c"]]
 
 
-async def test_nothing_is_taken_ahead() -> None:
-    """A frame leaves the transport when what came before it is in the lanes."""
+async def test_no_frame_is_taken_ahead() -> None:
+    """A frame leaves the transport when all frames before it are in the lanes."""
     _, intake = await _receive([str(number) for number in range(10)])
     assert intake.left == list(range(9, -1, -1))
 
 
-async def test_what_is_delivered_is_taken_in_the_same_goes() -> None:
-    """So many frames, or up to a large one; each is recorded."""
+async def test_delivered_frames_are_taken_in_the_same_steps() -> None:
+    """Up to a number of frames or a large one; each is recorded."""
     frames: list[str | bytes] = [str(number) for number in range(300)]
-    book = Book()
+    book = Recording()
     link, intake = await _receive(frames, wire_class=DeliveringWire, book=book)
     assert [len(go) for go in intake.goes] == [0, 128, 128, 44]
     assert [frame for go in intake.goes for frame in go] == frames == book.frames
@@ -147,6 +147,6 @@ async def test_what_is_delivered_is_taken_in_the_same_goes() -> None:
 
 
 async def test_a_frame_that_is_delivered_alone_is_taken_alone() -> None:
-    """And a lane that is full then is waited for before there is another."""
+    """If a lane is full then, the task waits before it takes another."""
     link, intake = await _receive(["a"], wire_class=DeliveringWire, full_at=2)
     assert (intake.goes, intake.settled, link.frames_received) == ([[], ["a"]], 1, 1)

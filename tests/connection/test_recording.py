@@ -1,4 +1,4 @@
-"""``_connection/_recording``: what crosses the wire into a file, at nobody's cost."""
+"""``_connection/_recording``: frames go to a file without slowing the client down."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 class Jobs:
-    """Tells of every job that the thread which writes has done."""
+    """Reports each job that the writer thread has done."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.done = trio.Event()
@@ -52,14 +52,14 @@ class Jobs:
             self.done.set()
 
     async def until(self, holds: Callable[[], bool]) -> None:
-        """Wait for something that a job brings about."""
+        """Wait for a condition that a job makes true."""
         while not holds():
             self.done = trio.Event()
             await self.done.wait()
 
 
 class Slow:
-    """Holds the thread that writes until it is told to go on."""
+    """Blocks the writer thread until the test releases it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.go = threading.Event()
@@ -108,7 +108,7 @@ async def test_a_recording_has_the_form_that_replay_reads(tmp_path: Path, name: 
 
 @given(st.lists(st.text(max_size=30) | st.binary(max_size=30), max_size=20))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
-def test_whatever_comes_is_written_in_order(tmp_path: Path, frames: list[str | bytes]) -> None:
+def test_every_frame_is_written_in_order(tmp_path: Path, frames: list[str | bytes]) -> None:
     path = tmp_path / "any.jsonl"
 
     async def main() -> None:
@@ -124,21 +124,21 @@ def test_whatever_comes_is_written_in_order(tmp_path: Path, frames: list[str | b
     assert got == frames
 
 
-async def test_halves_of_surrogate_pairs_are_written(tmp_path: Path) -> None:
+async def test_unpaired_surrogates_are_written(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path / "x")
     async with recorder.open():
         recorder.record("in", "\ud800", conn=1, at=trio.current_time())
     assert read(tmp_path / "x")[0]["text"] == "\ud800"
 
 
-async def test_beyond_its_bound_it_drops_and_says_how_many(
+async def test_beyond_its_bound_it_drops_and_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow, jobs = Slow(monkeypatch), Jobs(monkeypatch)
     recorder = Recorder(tmp_path / "x", max_lines=3)
     async with recorder.open():
         recorder.record("in", "0", conn=1, at=trio.current_time())
-        await trio.testing.wait_all_tasks_blocked()  # the thread holds the first
+        await trio.testing.wait_all_tasks_blocked()  # the thread has the first
         for n in range(1, 8):
             recorder.record("in", str(n), conn=1, at=trio.current_time())
         full = recorder.statistics()
@@ -169,7 +169,7 @@ async def test_bytes_are_bounded_but_one_line_always_fits(
     assert [line["dir"] for line in lines] == ["in", "in", "gap"]
 
 
-async def test_recording_never_raises_and_counts_what_it_cannot_take(tmp_path: Path) -> None:
+async def test_recording_never_raises_and_counts_dropped_lines(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path / "x")
     recorder.record("in", "early", conn=1, at=0)
     async with recorder.open():
@@ -180,7 +180,7 @@ async def test_recording_never_raises_and_counts_what_it_cannot_take(tmp_path: P
     assert gap["lines"] == 1
 
 
-async def test_a_disk_that_fails_ends_the_recording_and_nothing_else(
+async def test_a_failing_disk_ends_only_the_recording(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_recorder: Recorder, _entry: Any) -> bytes:
@@ -198,7 +198,7 @@ async def test_a_disk_that_fails_ends_the_recording_and_nothing_else(
     assert (told.written, told.dropped, told.waiting) == (0, 2, 0)
 
 
-async def test_a_file_that_cannot_be_made_is_an_error_at_once(tmp_path: Path) -> None:
+async def test_a_file_that_cannot_be_created_is_an_immediate_error(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path / "none" / "x")
     with pytest.raises(FileNotFoundError):
         async with recorder.open():
@@ -207,7 +207,7 @@ async def test_a_file_that_cannot_be_made_is_an_error_at_once(tmp_path: Path) ->
     assert recorder.statistics().dropped == 1
 
 
-async def test_a_recorder_serves_once(tmp_path: Path) -> None:
+async def test_a_recorder_can_be_used_once(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path / "x")
     async with recorder.open():
         with pytest.raises(ClosedError, match="new Recorder"):
@@ -215,7 +215,7 @@ async def test_a_recorder_serves_once(tmp_path: Path) -> None:
                 raise AssertionError
 
 
-async def test_leaving_by_a_cancel_writes_what_waits(tmp_path: Path) -> None:
+async def test_leaving_by_a_cancel_writes_queued_lines(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path / "x")
     with trio.CancelScope() as scope:
         async with recorder.open():
@@ -226,7 +226,7 @@ async def test_leaving_by_a_cancel_writes_what_waits(tmp_path: Path) -> None:
     assert len(read(tmp_path / "x")) == 3000
 
 
-async def test_leaving_ends_although_the_disk_is_stuck(
+async def test_leaving_returns_although_the_disk_is_stuck(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
 ) -> None:
     slow = Slow(monkeypatch)
@@ -239,7 +239,7 @@ async def test_leaving_ends_although_the_disk_is_stuck(
 
 
 def _stuck(run_sync: Any) -> Any:
-    """``run_sync`` whose second job, the first that writes, never ends."""
+    """``run_sync`` whose second job, the first write, never ends."""
     jobs = 0
 
     async def run(job: Any, **options: Any) -> Any:
@@ -253,8 +253,10 @@ def _stuck(run_sync: Any) -> Any:
 
 
 @pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock) -> None:
-    """What a thread would do takes no time of the virtual clock."""
+def without_threads(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Run the thread's jobs without taking virtual time."""
 
     async def run(job: Any, **_options: Any) -> Any:
         await trio.lowlevel.checkpoint()
@@ -264,16 +266,16 @@ def at_once(monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockCl
 
 
 def readable(path: Path) -> list[str]:
-    """The frames that can be read of a file whose writer may have died."""
+    """Return the readable frames of a file whose writer may have died."""
     data = path.read_bytes()
     if path.suffix == ".gz":
         data = zlib.decompressobj(31).decompress(data)
     return [json.loads(line)["text"] for line in data.splitlines()]
 
 
-@pytest.mark.usefixtures("at_once")
+@pytest.mark.usefixtures("without_threads")
 @pytest.mark.parametrize("name", ["x", "x.gz"])
-async def test_what_was_written_reaches_the_disk_after_a_while(tmp_path: Path, name: str) -> None:
+async def test_lines_reach_the_disk_after_a_while(tmp_path: Path, name: str) -> None:
     recorder = Recorder(tmp_path / name)
     async with recorder.open():
         recorder.record("in", "a", conn=1, at=0)
@@ -282,13 +284,13 @@ async def test_what_was_written_reaches_the_disk_after_a_while(tmp_path: Path, n
         assert recorder.statistics().written == 1
 
 
-@pytest.mark.usefixtures("at_once")
+@pytest.mark.usefixtures("without_threads")
 @pytest.mark.parametrize("name", ["x", "x.gz"])
 @pytest.mark.parametrize("pause", [0.01, 0.4, 0.999])
 async def test_a_steady_stream_reaches_the_disk_as_well(
     tmp_path: Path, name: str, pause: float
 ) -> None:
-    """Counted from the first line that is not there: that others come behind it delays nothing."""
+    """The delay counts from the first unwritten line, so later lines do not extend it."""
     recorder = Recorder(tmp_path / name)
     async with recorder.open():
         for n in range(int(5 / pause)):
@@ -301,11 +303,11 @@ async def test_a_steady_stream_reaches_the_disk_as_well(
     assert recorder.statistics().written == int(5 / pause)
 
 
-@pytest.mark.usefixtures("at_once")
-async def test_lines_that_did_not_reach_the_file_are_not_written(
+@pytest.mark.usefixtures("without_threads")
+async def test_lines_that_did_not_reach_the_file_do_not_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A buffer takes what a disk does not."""
+    """A buffer can accept what a disk cannot."""
     full = False
 
     class Disk(io.BytesIO):
@@ -331,10 +333,10 @@ async def test_lines_that_did_not_reach_the_file_are_not_written(
     assert (told.written, told.dropped) == (1, 1)
 
 
-async def test_lines_that_are_being_written_count_as_held(
+async def test_lines_being_written_count_as_queued(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They are in memory, too; a large one is written alone."""
+    """They still use memory; a large one is written separately."""
     slow = Slow(monkeypatch)
     recorder = Recorder(tmp_path / "x", max_bytes=1_000_000)
     async with recorder.open():
@@ -351,7 +353,7 @@ async def test_lines_that_are_being_written_count_as_held(
 
 @pytest.mark.parametrize("name", ["x", "x.gz"])
 @pytest.mark.parametrize("before", [None, 0o644, 0o600])
-async def test_only_its_owner_may_read_a_recording(
+async def test_only_the_owner_can_read_a_recording(
     tmp_path: Path, name: str, before: int | None
 ) -> None:
     path = tmp_path / name
@@ -366,8 +368,8 @@ async def test_only_its_owner_may_read_a_recording(
         os.umask(mask)
 
 
-def test_what_is_no_file_keeps_its_mode() -> None:
-    """A device belongs to everybody."""
+def test_a_device_keeps_its_mode() -> None:
+    """Only regular files get mode 0600."""
     device = Path(os.devnull)
     before = device.stat().st_mode
     Recorder(device)._create().close()
@@ -389,7 +391,7 @@ TOKEN = 'opaque/t+k n="7%é'
         f"https://h/?a={urllib.parse.quote_plus(TOKEN)}",
     ],
 )
-async def test_a_value_is_hidden_wherever_it_stands(tmp_path: Path, frame: str) -> None:
+async def test_a_secret_is_hidden_everywhere(tmp_path: Path, frame: str) -> None:
     recorder = Recorder(tmp_path / "x")
     recorder.hide(TOKEN)
     async with recorder.open():

@@ -1,4 +1,4 @@
-"""What an event that comes alone costs: the steps of tasks, counted."""
+"""The cost of an event that arrives alone: the steps of tasks, counted."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ CONFIG = ClientConfig(ping_interval=None, turn_silence=None)
 
 
 class Counted(trio.abc.Instrument):
-    """Counts the steps of each task by its name."""
+    """Counts the steps of each task by name."""
 
     def __init__(self) -> None:
         self.steps: Counter[str] = Counter()
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
-        """A task is about to run."""
+        """Count a step."""
         self.steps[task.name.rpartition(".")[2]] += 1
 
 
 @pytest.mark.parametrize(
     ("connector", "steps"),
     [
-        # The client's task, which reads, folds and wakes; the subscriber's.
+        # The client's task, which reads, folds and wakes; the subscriber's task.
         (WebsocketsConnector(), {"run": 1, "hear": 1}),
-        # The library's reader takes a step of its own for each message that it has put together.
+        # trio-websocket's reader takes a separate step for each message.
         (TrioWebsocketConnector(), {"_reader_task": 2, "hear": 1}),
     ],
 )
-async def test_an_event_at_a_pace_takes_two_steps(
+async def test_an_event_at_a_steady_pace_takes_two_steps(
     connector: Connector, steps: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One reads it and folds it, one hears of it; no lane's task and no inbox in between."""
-    # Other tests may have registered handlers; those run in the lane's own task.
+    """One reads and folds it, one receives it; no lane task and no inbox in between."""
+    # Other tests may have registered custom handlers, which run in the lane's task.
     monkeypatch.setattr(_lane, "has_custom_handlers", lambda _lane: False)
     heard = trio.Event()
     pieces: list[str] = []

@@ -10,7 +10,9 @@ import pytest
 import realtime_trio as rt
 from realtime_trio import audio, fleet, server
 from tools import door_types
-from tools.doors import DIALECTS, INTERNAL, MODULES, Dialect, DoorModule, generate, path_of
+from tools.door_dialects import DIALECTS, Dialect
+from tools.door_tables import INTERNAL, MODULES, DoorModule
+from tools.doors import generate, path_of
 
 
 def _native(name: str) -> type:

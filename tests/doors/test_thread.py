@@ -12,7 +12,7 @@ import pytest
 
 import realtime_trio as rt
 from realtime_trio._lanes._waiters import Waiters
-from realtime_trio.blocking import _channel, _door, _portal
+from realtime_trio.blocking import _channel, _door, _portal, _thread_wait
 
 DELAY = 0.05
 
@@ -88,7 +88,7 @@ def test_an_interrupt_ends_opening(interrupt: Callable[[], None]) -> None:
 
 
 def test_a_second_interrupt_does_not_wait() -> None:
-    wait = _portal.ThreadWait()
+    wait = _thread_wait.ThreadWait()
     main = threading.get_ident()
     if threading.current_thread() is not threading.main_thread():
         pytest.skip("signals reach the main thread only")
@@ -154,7 +154,7 @@ def test_nothing_waits_for_a_thread_that_is_gone() -> None:
     portal.join()
     with pytest.raises(rt.ClosedError):
         portal.submit(lambda: None)
-    assert portal.wait(_portal.ThreadWait(), lambda: None) is None
+    assert portal.wait(_thread_wait.ThreadWait(), lambda: None) is None
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
@@ -183,9 +183,9 @@ class _Many:
 
 
 def test_one_call_fetches_at_most_64_items(client: rt.blocking.Client) -> None:
-    fetch = _channel._Fetch(client._door, _Many(), Waiters())
-    fetch.run()
-    assert len(fetch.items) == 64
+    channel = _channel.Channel(client._door, _Many(), Waiters())
+    assert channel.receive() == 1
+    assert len(channel._batch) == 63
 
 
 def test_a_second_thread_does_not_wait_for_what_another_waits_for(

@@ -1,1 +1,1 @@
-"""The conversation rules, one file for each group of them."""
+"""The conversation rules, one file per group."""

@@ -1,8 +1,8 @@
-"""The rules once more, as plainly as they can be written: one mutable object a session, no lanes.
+"""The rules again, as simply as possible: one mutable object per session, no lanes.
 
-It shares no line with the package, keeps nothing short and scans where the package looks up.
-What it tells is compared with what the processor tells, event by event. Left out are histories
-with tools, delegations that become tools, and the bounds.
+It shares no code with the package, stores little, and searches where the package has an index. A
+test compares its notifications with the processor's, event by event. It omits histories with tools,
+delegations that become tools, and the bounds.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ TAKES_TOOLS = ("assistant", THOUGHT)
 
 @attrs.define(eq=False)
 class Used:
-    """A call of a tool, from its choice on: preparing, executing, cleared, removed, ended.
+    """A call of a tool, from its selection on: preparing, executing, cleared, removed, ended.
 
-    ``boundary`` counts the completions of its session that had begun when it ended. ``answered``
-    puts the results of a message in their order.
+    ``boundary`` counts the completions of its session that had started when it ended. ``answered``
+    orders the results of a message.
     """
 
     id: str
@@ -34,12 +34,12 @@ class Used:
 
     @property
     def active(self) -> bool:
-        """Whether the application is to show it."""
+        """Whether the application shows it."""
         return self.stage in ("preparing", "executing")
 
 
 def answered(tool: Used) -> int:
-    """When the tool's result came."""
+    """When the tool's result arrived."""
     return tool.answered
 
 
@@ -55,12 +55,12 @@ class Said:
     tokens: tuple[int | None, int | None] = (None, None)
     is_sub: bool = False
     tools: list[Used] = attrs.field(factory=list)
-    # Half of a character at the end, and whether the link was lost since the last delta.
+    # Half of a character at the end; whether the link was lost since the last delta.
     half: str = ""
     cut: bool = False
 
     def told(self) -> tuple[Any, ...]:
-        """As it is compared."""
+        """Return the message in the form that is compared."""
         return (
             self.number,
             self.role,
@@ -86,22 +86,22 @@ class Room:
     spent: tuple[int, int, int] = (0, 0, 0)
     completions: int = 0
     at_work: bool = False
-    # Of the turn: its messages, whether its stream has begun, whether the user has said something.
+    # The turn: its messages, whether its stream has started, whether it has a user message.
     turn: list[Said] = attrs.field(factory=list)
     stirred: bool = False
     asked: bool = False
-    # Of the last list: its user's messages, and the turns that have ended well since.
+    # The last list: its user messages, and the number of turns completed since.
     users: int = 0
     turns: int = 0
-    # A list that came while a turn ran, as long as nothing has followed it.
+    # A list that arrived during a turn, until an event follows it.
     listed: list[Said] | None = None
     whole: bool = False
-    # Whether a message has come, which a session without an id needs to exist.
+    # Whether a message arrived; a session without an id exists only then.
     exists: bool = True
 
 
 class Model:
-    """Feed it events; each gives what there is to tell."""
+    """The model: each event fed returns its notifications."""
 
     def __init__(self) -> None:
         self.rooms: dict[str, Room] = {}
@@ -112,14 +112,14 @@ class Model:
         self.current: str | None = None
         self.user: str | None = None
         self.can_send = False
-        # None, or the sessions that have begun anew since a cancel.
+        # None, or the sessions that have started again since a cancel.
         self.begun_anew: set[str] | None = None
         self.seen: list[tuple[Any, ...]] = []
         self.late = self.duplicates = self._number = self._results = 0
         self._told: list[tuple[Any, ...]] = []
 
     def feed(self, event: Json) -> list[tuple[Any, ...]]:
-        """What one event is to tell."""
+        """Return the notifications of one event."""
         self._told = []
         event = self._resolved(event)
         identity = (event.get("session_id"), event["type"], event.get("id"), event.get("started"))
@@ -134,25 +134,25 @@ class Model:
         return self._told
 
     def _resolved(self, event: Json) -> Json:
-        """An event of a session that it does not name."""
+        """Resolve the session of an event that names none."""
         if "session_id" in event and "role" in event and not event["session_id"]:
             user = event.get("user_session_id") or self.user or ""
             return {**event, "session_id": user}
         return event
 
     def lose_link(self) -> None:
-        """What is open may end unheard."""
+        """Mark open messages as cut."""
         for room in self.rooms.values():
             if room.open is not None:
                 room.open.cut = True
 
-    # -- what many do ----------------------------------------------------------------------
+    # -- shared helpers ----------------------------------------------------------------------
 
     def _tell(self, name: str, *payload: Any) -> None:
         self._told.append((name, *payload))
 
     def _enter(self, session_id: str) -> Room:
-        """The room of a session, made where it is new."""
+        """Return the record of a session, created if it is new."""
         if session_id not in self.rooms:
             if session_id and "" in self.rooms:
                 self._complete("")
@@ -164,7 +164,7 @@ class Model:
         return self.rooms[session_id]
 
     def _room(self, event: Json, *, says: bool = False) -> Room:
-        """The room of an event of a stream; ``says``: it brings a message or a part of one."""
+        """Return the record of a stream event; ``says``: it adds a message or a part of one."""
         room = self._enter(event["session_id"])
         if says and not room.exists:
             room.exists = True
@@ -177,7 +177,7 @@ class Model:
         return room
 
     def shown(self) -> list[str]:
-        """The sessions that an application sees."""
+        """Return the sessions that an application sees."""
         return [each for each, room in self.rooms.items() if each or room.messages or room.open]
 
     def _is_sub(self, event: Json) -> bool:
@@ -244,7 +244,7 @@ class Model:
         return [each for each in self.shown_tools if session_id in (None, each[0])]
 
     def active(self) -> list[tuple[str, str]]:
-        """The active tools."""
+        """Return the active tools."""
         return [(session_id, tool.id) for session_id, tool in self.shown_tools]
 
     def _is_late(self, event: Json) -> bool:
@@ -375,7 +375,7 @@ class Model:
         self._end(event, announced)
 
     def _named(self, event: Json) -> list[Json]:
-        """The calls that results alone name."""
+        """Return the calls that results without calls name."""
         named = dict.fromkeys(each["tool_use_id"] for each in event["tool_results"])
         known = [self._latest(event, each) for each in named]
         return [
@@ -385,7 +385,7 @@ class Model:
         ]
 
     def _others(self, event: Json) -> list[Json]:
-        """The calls beside ``think``, which ends here."""
+        """Return the calls other than ``think``, which ends here."""
         session_id = event["session_id"]
         for call in event["tool_calls"]:
             if call["name"] != "think":
@@ -603,7 +603,7 @@ class Model:
 
 
 def whole(text: str) -> tuple[str, str]:
-    """Text without halves of characters, and the half at its end that the next may complete."""
+    """Return valid text, and the half at its end that the next delta may complete."""
     made, half = "", ""
     for char in text:
         if half and "\udc00" <= char <= "\udfff":

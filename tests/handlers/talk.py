@@ -1,4 +1,4 @@
-"""A conversation in tests: what servers send, in short words, and what becomes of it."""
+"""A conversation in tests: short functions for the server's events, and their results."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ THOUGHT = "assistant (thought)"
 
 
 class Talk:
-    """A processor and what it tells, both as plain JSON.
+    """A processor and the notifications it emits, as plain JSON.
 
     Each event goes to two processors, to one as a mapping and to the other as a frame; they
-    must agree. ``turn=True`` begins with a session that is current.
+    must agree. ``turn=True`` begins with a current session.
     """
 
     def __init__(self, *, session: str | None = MAIN, limits: Limits | None = None) -> None:
@@ -31,7 +31,7 @@ class Talk:
             self(chat_session(session))
 
     def __call__(self, *events: Json, at: float | None = None) -> list[Json]:
-        """Fold events; give what they made the application hear."""
+        """Fold events; return the notifications."""
         emitted: list[Json] = []
         for event in events:
             notes = self._by_mapping.process_event(event, at=at)
@@ -41,68 +41,68 @@ class Talk:
 
     @property
     def now(self) -> SessionState:
-        """The state itself."""
+        """The state."""
         state = self._by_mapping.state
         assert state == self._by_frame.state
         return state
 
     @property
     def state(self) -> Json:
-        """The state as ``replay`` prints it."""
+        """The state in the form that ``replay`` prints."""
         return state_to_json(self.now)
 
     @property
     def counters(self) -> Json:
-        """What came."""
+        """The counters of events."""
         counters: Json = self.state["counters"]
         return counters
 
     def session(self, session_id: str = MAIN) -> Json:
-        """One session as ``replay`` prints it."""
+        """Return a session in the form that ``replay`` prints."""
         session: Json = self.state["sessions"][session_id]
         return session
 
     def messages(self, session_id: str = MAIN) -> list[Json]:
-        """The stored messages of a session."""
+        """Return the stored messages of a session."""
         messages: list[Json] = self.session(session_id)["messages"]
         return messages
 
     def last(self, session_id: str = MAIN) -> Json:
-        """The last of them."""
+        """Return the last stored message."""
         return self.messages(session_id)[-1]
 
     def transcript(self, session_id: str = MAIN) -> list[tuple[str, Any]]:
-        """Who said what, in order: what a person reads."""
+        """Return the role and the text of each message, in order."""
         return [(message["role"], message["content"]) for message in self.messages(session_id)]
 
     def set_user_session_id(self, session_id: str | None) -> None:
-        """Call the processors' method."""
+        """Call the processors' method of this name."""
         self._by_mapping.set_user_session_id(session_id)
         self._by_frame.set_user_session_id(session_id)
 
     def lose_link(self) -> None:
-        """Tell the processors that the link is lost."""
+        """Report a lost link to the processors."""
         for processor in (self._by_mapping, self._by_frame):
             assert processor.process_event(LinkLostEvent()) == ()
 
     def reset(self) -> None:
-        """Call the processors' method."""
+        """Call the processors' method of this name."""
         self._by_mapping.reset()
         self._by_frame.reset()
 
 
 def names(notes: Iterable[Json]) -> list[str]:
-    """The names of notifications, in order."""
+    """Return the names of notifications, in order."""
     return [note["name"] for note in notes]
 
 
 def only(notes: Iterable[Json], name: str) -> list[Json]:
-    """The notifications of one name."""
+    """Return the notifications with one name."""
     return [note for note in notes if note["name"] == name]
 
 
 def completed(notes: Iterable[Json]) -> list[tuple[str, Any, str, str | None]]:
-    """Of every ``message-complete`` its role, content, status and reason."""
+    """Return role, content, status and reason of each ``message-complete``."""
     return [
         (
             note["message"]["role"],
@@ -115,7 +115,7 @@ def completed(notes: Iterable[Json]) -> list[tuple[str, Any, str, str | None]]:
 
 
 def tools(notes: Iterable[Json]) -> list[tuple[str, str]]:
-    """Of every tool's notification its id and status; ``removed`` where it was taken away."""
+    """Return the id and status of each tool notification; ``removed`` if it was removed."""
     return [
         (note["id"], note.get("status", "removed"))
         for note in notes
@@ -124,7 +124,7 @@ def tools(notes: Iterable[Json]) -> list[tuple[str, str]]:
 
 
 def attached(message: Json) -> list[tuple[str, str | None]]:
-    """The tools of a message by id, each with its result."""
+    """Return the tools of a message by id, each with its result."""
     results = {result["tool_use_id"]: result["content"] for result in message["tool_results"]}
     assert len(results) == len(message["tool_results"])
     return [(call["id"], results.get(call["id"])) for call in message["tool_calls"]]
@@ -134,7 +134,7 @@ def attached(message: Json) -> list[tuple[str, str | None]]:
 
 
 def of_session(kind: str, session: str = MAIN, role: str = "assistant", **fields: Any) -> Json:
-    """An event of a session; ``parent`` and ``user`` make it one of a sub-session."""
+    """Return an event of a session; ``parent`` and ``user`` make it a sub-session's."""
     parent, user = fields.pop("parent", None), fields.pop("user", MAIN)
     return {
         "type": kind,
@@ -179,14 +179,14 @@ def select(*calls: Json, session: str = MAIN, **fields: Any) -> Json:
 
 
 def begin(*calls: Json, session: str = MAIN, **fields: Any) -> Json:
-    """Tools run."""
+    """Return an event that starts tools."""
     return of_session("tool_call", session, active=True, tool_calls=list(calls), **fields)
 
 
 def end(
     *calls: Json, results: list[Json] | None = None, session: str = MAIN, **fields: Any
 ) -> Json:
-    """Tools have run; without ``results`` each has the result ``done``."""
+    """Return an event that ends tools; without ``results`` each has the result ``done``."""
     given = [result(each["id"]) for each in calls] if results is None else results
     return of_session(
         "tool_call", session, active=False, tool_calls=list(calls), tool_results=given, **fields
@@ -226,7 +226,7 @@ def sub_ended(session: str = MAIN, **fields: Any) -> Json:
 
 
 def chat_session(session: str | None = MAIN, *messages: Json, **fields: Any) -> Json:
-    """The server's word on which session is current, with its history."""
+    """Return an event that makes a session current, with its history."""
     if session is None:
         return {"type": "chat_session_changed", "chat_session": None}
     body = {"session_id": session, "vendor": "anthropic", "messages": list(messages), **fields}

@@ -1,4 +1,4 @@
-"""The audio lane: whole samples, in the format that is in force when they come."""
+"""The audio lane: whole samples, in the format in force when they arrive."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def output(notes: Any) -> list[tuple[bytes, AudioFormat | None]]:
 
 
 @given(st.lists(st.binary(max_size=7)), st.booleans())
-def test_frames_are_handed_on_in_whole_samples(frames: list[bytes], as_text: bool) -> None:
+def test_frames_are_emitted_in_whole_samples(frames: list[bytes], as_text: bool) -> None:
     processor = EventStreamProcessor()
     heard = []
     for frame in frames:
@@ -59,7 +59,7 @@ def test_frames_are_handed_on_in_whole_samples(frames: list[bytes], as_text: boo
     assert audio(processor).carry == sent[len(sent) // 2 * 2 :]
 
 
-def test_what_is_heard_is_in_the_voice_s_format() -> None:
+def test_audio_has_the_voice_s_format() -> None:
     processor = EventStreamProcessor()
     assert output(processor.process_audio(b"ab")) == [(b"ab", DEFAULT_FORMAT)]
     processor.process_event(voice("pcm16_24000"))
@@ -74,7 +74,7 @@ LINKS = [LinkEvent(status="connected"), LinkEvent(status="reconnecting", initial
 
 
 @pytest.mark.parametrize("event", [*ENDS, *LINKS])
-def test_half_a_sample_does_not_outlive_what_it_began(event: Json | LinkEvent) -> None:
+def test_half_a_sample_ends_with_its_stream(event: Json | LinkEvent) -> None:
     processor = EventStreamProcessor()
     processor.process_event(delta(b"abc", "one"))
     processor.process_audio(b"abc")
@@ -83,7 +83,7 @@ def test_half_a_sample_does_not_outlive_what_it_began(event: Json | LinkEvent) -
     assert output(processor.process_event(delta(b"de", "one"))) == [(b"de", DEFAULT_FORMAT)]
 
 
-def test_what_a_link_says_of_itself_is_no_border() -> None:
+def test_link_events_without_a_status_keep_half_a_sample() -> None:
     processor = EventStreamProcessor()
     processor.process_audio(b"abc")
     processor.process_event(LinkEvent(status=None, initialized=True))
@@ -94,14 +94,14 @@ def test_what_a_link_says_of_itself_is_no_border() -> None:
     assert audio(processor).carry == b""
 
 
-# Which stream a chunk belongs to, and the chunk.
+# The stream of a chunk, and the chunk.
 STREAMS = st.lists(
     st.tuples(st.sampled_from([None, "", "a", "b", "c" * 300, "d"]), st.binary(max_size=7))
 )
 
 
 @given(STREAMS, st.sampled_from([1, 2, 3]))
-def test_streams_that_alternate_never_share_a_sample(
+def test_alternating_streams_never_share_a_sample(
     chunks: list[tuple[str | None, bytes]], channels: int
 ) -> None:
     processor = EventStreamProcessor()
@@ -128,7 +128,7 @@ def test_a_stream_may_be_named_by_any_value(stream: object) -> None:
         processor.process_event(delta(b"xyz", "another"))
 
 
-def test_frames_and_deltas_are_streams_of_their_own() -> None:
+def test_frames_and_deltas_are_separate_streams() -> None:
     processor = EventStreamProcessor()
     processor.process_audio(b"abc")
     assert output(processor.process_event(delta(b"xyz"))) == [(b"xy", DEFAULT_FORMAT)]
@@ -138,7 +138,7 @@ def test_frames_and_deltas_are_streams_of_their_own() -> None:
     assert output(processor.process_event(delta(b"Z"))) == [(b"zZ", DEFAULT_FORMAT)]
 
 
-def test_of_very_many_streams_the_oldest_half_sample_goes() -> None:
+def test_with_too_many_streams_the_oldest_half_sample_is_dropped() -> None:
     processor = EventStreamProcessor()
     for number in range(100):
         processor.process_event(delta(b"abc", str(number)))
@@ -175,7 +175,7 @@ def test_frames_are_not_part_of_the_conversation() -> None:
     assert processor.state.counters.events == 1
 
 
-def test_a_slice_holds_what_handlers_of_one_s_own_keep() -> None:
+def test_a_slice_holds_the_values_of_custom_handlers() -> None:
     slice_ = AudioSlice().with_extra("a", 1).with_extra("b", 2)
     assert slice_.extra == {"a": 1, "b": 2}
     assert AudioSlice().extra == {}
@@ -184,7 +184,7 @@ def test_a_slice_holds_what_handlers_of_one_s_own_keep() -> None:
 # -- formats -------------------------------------------------------------------------------
 
 
-def test_a_chunk_is_in_the_format_that_its_content_type_names() -> None:
+def test_a_chunk_has_the_format_of_its_content_type() -> None:
     processor = EventStreamProcessor()
     processor.process_event(voice("pcm16_24000"))
     for content_type, expected in {
@@ -200,14 +200,14 @@ def test_a_chunk_is_in_the_format_that_its_content_type_names() -> None:
     assert output(notes) == [(b"abcd", None)]
 
 
-def test_a_stream_whose_content_type_changes_begins_with_a_whole_sample() -> None:
+def test_a_new_content_type_begins_with_a_whole_sample() -> None:
     processor = EventStreamProcessor()
     processor.process_event(delta(b"abc", "one", "audio/L16;rate=8000"))
     notes = processor.process_event(delta(b"de", "one", "audio/L16;rate=24000"))
     assert output(notes) == [(b"de", AudioFormat(24_000))]
 
 
-def test_what_is_not_pcm_is_announced_once_and_not_played() -> None:
+def test_other_content_than_pcm_is_reported_once_and_not_played() -> None:
     processor = EventStreamProcessor()
     processor.process_event(delta(b"abc"))
     (note,) = processor.process_event(delta(b"mp3", None, "audio/mpeg"))
@@ -269,7 +269,7 @@ def test_formats_by_content_type(content_type: str, expected: AudioFormat | None
         ("", None),
     ],
 )
-def test_formats_by_the_names_that_voices_use(name: str, expected: AudioFormat | None) -> None:
+def test_formats_by_the_output_format_of_a_voice(name: str, expected: AudioFormat | None) -> None:
     assert playback_format(name) == expected
 
 
@@ -282,6 +282,6 @@ def test_a_format_converts_between_seconds_and_bytes() -> None:
 
 
 @pytest.mark.parametrize("fields", [{"rate": 0}, {"channels": 0}])
-def test_a_format_without_samples_is_none(fields: Any) -> None:
+def test_a_format_without_samples_is_refused(fields: Any) -> None:
     with pytest.raises(ValueError, match=next(iter(fields))):
         AudioFormat(**fields)

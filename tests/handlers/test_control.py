@@ -1,4 +1,4 @@
-"""The control lane: the link, the catalogue, whose turn it is, the ids to dial with."""
+"""The control lane: the link, the catalogue, whose turn it is, the ids for dialling."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def control(talk: Talk) -> ControlSlice:
 # -- the catalogue -------------------------------------------------------------------------
 
 
-def test_the_catalogue_is_what_the_server_said_last() -> None:
+def test_the_catalogue_is_the_servers_latest() -> None:
     talk = Talk()
     voice = {"voice_id": "v", "vendor": "x", "description": "d", "output_format": "pcm16"}
     notes = talk(
@@ -62,13 +62,13 @@ def test_the_catalogue_is_what_the_server_said_last() -> None:
     assert talk.state["catalog"]["agents"] == 0
 
 
-def test_the_password_hash_of_a_user_is_nowhere() -> None:
+def test_the_password_hash_of_a_user_is_dropped() -> None:
     talk = Talk()
     talk({"type": "chat_user_data", "user": {"user_id": "u", "password_hash": "hunter2"}})
     assert "hunter2" not in repr(talk.now)
 
 
-def test_workspaces_are_known_by_their_names() -> None:
+def test_workspaces_are_identified_by_name() -> None:
     talk = Talk()
     talk({"type": "workspace_list", "workspaces": [{"name": "a"}, {"name": "b"}, {"odd": 1}]})
     talk({"type": "workspace_added", "entry": {"name": "a", "new": True}})
@@ -81,7 +81,7 @@ def test_workspaces_are_known_by_their_names() -> None:
     )
 
 
-def test_workspaces_that_are_added_are_bounded() -> None:
+def test_added_workspaces_are_bounded() -> None:
     talk = Talk()
     talk(*({"type": "workspace_added", "entry": {"n": i}} for i in range(WORKSPACE_LIMIT + 1)))
     workspaces = talk.now.catalog.workspaces
@@ -89,7 +89,7 @@ def test_workspaces_that_are_added_are_bounded() -> None:
     assert (workspaces[0], workspaces[-1]) == ({"n": 1}, {"n": WORKSPACE_LIMIT})
 
 
-def test_the_agent_is_that_of_the_session_until_it_is_changed() -> None:
+def test_the_agent_is_the_sessions_until_it_changes() -> None:
     talk = Talk()
     assert control(talk).agent is None
     talk(chat_session(MAIN, agent_config={"key": "k"}))
@@ -115,7 +115,7 @@ def avatar(session: Json | None) -> Json:
     }
 
 
-def test_an_avatar_comes_and_goes() -> None:
+def test_an_avatar_session_starts_and_ends() -> None:
     talk = Talk()
     assert talk(avatar(None)) == []
     notes = talk(avatar({"id": "1"}))
@@ -131,7 +131,7 @@ def voice_changed(voice_id: str) -> Json:
     return {"type": "agent_voice_changed", "voice": {"voice_id": voice_id}}
 
 
-def test_a_change_of_voice_names_both_and_who_wanted_it() -> None:
+def test_a_change_of_voice_names_both_voices_and_its_source() -> None:
     processor = EventStreamProcessor()
     [first] = processor.process_event(voice_changed("a"))
     processor.process_event(VoiceRequestedEvent(voice_id="b"))
@@ -148,7 +148,7 @@ def test_a_change_of_voice_names_both_and_who_wanted_it() -> None:
 # -- the turn ------------------------------------------------------------------------------
 
 
-def test_whose_turn_it_is_is_told_only_on_a_change() -> None:
+def test_a_change_of_turn_is_emitted_once() -> None:
     talk = Talk()
     assert talk.state["turn"] == {"can_send_input": False}
     notes = talk(TURN_END, TURN_START, TURN_START, interaction(True), text("x"), TURN_END, TURN_END)
@@ -156,7 +156,7 @@ def test_whose_turn_it_is_is_told_only_on_a_change() -> None:
 
 
 @pytest.mark.parametrize("event", [CANCELLED, {"type": "error", "message": "x"}, chat_session("b")])
-def test_nothing_else_changes_whose_turn_it_is(event: Json) -> None:
+def test_other_events_do_not_change_the_turn(event: Json) -> None:
     talk = Talk()
     talk(TURN_START, event)
     assert talk.state["turn"] == {"can_send_input": True}
@@ -197,7 +197,7 @@ def test_sessions_are_added_and_moved_in_place() -> None:
     assert [entry.session_name for entry in control(talk).index] == ["renamed", None]
 
 
-def test_pages_come_together() -> None:
+def test_pages_are_joined() -> None:
     talk = Talk()
     notes = talk(page("a", "b", total=5), page("c", "d", total=5, offset=2))
     notes += talk(page("b", "e", total=5, offset=3))
@@ -208,7 +208,7 @@ def test_pages_come_together() -> None:
     ]
 
 
-def test_a_page_that_has_all_takes_the_place_of_all() -> None:
+def test_a_complete_page_replaces_the_list() -> None:
     talk = Talk()
     assert index(talk(added("gone"), page("a", "b", total=2)))[-1] == (2, ["a", "b"])
     assert index(talk(page(total=0)))[-1] == (0, [])
@@ -225,7 +225,7 @@ def test_a_deleted_session_leaves_the_list(kind: str) -> None:
     assert index(talk({"type": kind}, {"type": kind, "session_id": "unknown"})) == []
 
 
-def test_the_total_is_never_less_than_what_is_known() -> None:
+def test_the_total_is_at_least_the_number_of_known_sessions() -> None:
     talk = Talk()
     talk(page("a", "b", "c", total=1, offset=1))
     assert index(talk({"type": "delete_chat_session", "session_id": "a"})) == [(2, ["b", "c"])]
@@ -241,7 +241,7 @@ def test_the_list_is_bounded() -> None:
     assert fold.slice.index_total == INDEX_LIMIT + 1
 
 
-def test_the_session_to_dial_with_is_the_current_one() -> None:
+def test_the_client_dials_with_the_current_session() -> None:
     talk = Talk()
     assert control(talk).chat_session_id == MAIN
     talk(chat_session(None))
@@ -253,7 +253,7 @@ def test_the_session_to_dial_with_is_the_current_one() -> None:
 # -- the link ------------------------------------------------------------------------------
 
 
-def test_the_shell_s_news_of_the_link() -> None:
+def test_link_events_update_the_connection() -> None:
     processor = EventStreamProcessor()
     assert processor.state.control.connection == Connection("connecting", 0, False)
     assert processor.process_event(LinkEvent(status="connected", note=Connected())) == (
@@ -268,7 +268,7 @@ def test_the_shell_s_news_of_the_link() -> None:
     assert processor.state.control.connection == Connection("reconnecting", 2, True)
 
 
-def test_something_to_tell_changes_nothing() -> None:
+def test_emitted_notifications_change_nothing() -> None:
     processor = EventStreamProcessor()
     before = processor.state.control
     assert processor.process_event(EmitEvent(note=Connected())) == (Connected(),)
@@ -276,7 +276,7 @@ def test_something_to_tell_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("kind", ["ping", "pong"])
-def test_the_connection_s_own_events_change_nothing(kind: str) -> None:
+def test_events_of_the_connection_change_nothing(kind: str) -> None:
     talk = Talk()
     before = talk.now
     assert talk({"type": kind}) == []

@@ -1,4 +1,4 @@
-"""Rules D1-D3: what is delivered twice, what nobody knows, and whose fault a fault is."""
+"""Rules D1-D3: duplicates, unknown types, and the source of an error."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ from .talk import (
 SAMPLE: Json = {"content": "AAAA", "content_type": "audio/L16"}
 ENTRY = {"session_id": "listed"}
 
-# One event of every kind that tells something when it is applied, whatever came before.
+# One event of each kind that always emits something when it is applied.
 TELLING: list[Json] = [
     text("x"),
     thought("x"),
@@ -91,7 +91,7 @@ TELLING: list[Json] = [
 
 
 @pytest.mark.parametrize("event", TELLING, ids=[event["type"] for event in TELLING])
-def test_d1_an_event_that_comes_again_is_dropped(event: Json) -> None:
+def test_d1_a_duplicate_is_dropped(event: Json) -> None:
     talk = Talk()
     assert talk(event | {"id": "e1"}) != []
     state = talk.now
@@ -123,7 +123,7 @@ def test_d1_an_event_without_an_id_is_never_a_duplicate(event: Json, fields: Jso
     assert talk.counters["duplicates"] == 0
 
 
-def test_d1_an_interaction_s_end_is_not_its_start() -> None:
+def test_d1_the_end_of_an_interaction_is_not_its_start() -> None:
     talk = Talk()
     notes = talk(interaction(True, id="i"), text("x"), interaction(False, id="i"))
     assert names(notes) == [
@@ -137,7 +137,7 @@ def test_d1_an_interaction_s_end_is_not_its_start() -> None:
     assert talk.session()["open_message"]["content"] == "y"
 
 
-def test_d1_the_same_id_elsewhere_is_another_event() -> None:
+def test_d1_the_same_id_in_another_session_is_another_event() -> None:
     talk = Talk()
     talk(text("a", id="e"), text("b", "other", id="e"), thought("c", id="e"), message("d", id="e"))
     assert talk.counters["duplicates"] == 0
@@ -155,7 +155,7 @@ def test_d1_two_spellings_are_one_type() -> None:
     assert talk.transcript() == [("user", "x")]
 
 
-def test_d1_a_whole_stream_that_comes_again_says_nothing() -> None:
+def test_d1_a_repeated_stream_emits_nothing() -> None:
     talk = Talk()
     stream = [
         user("?", id="1"),
@@ -189,13 +189,13 @@ def test_d1_a_duplicate_does_not_make_its_id_newer() -> None:
     assert talk(text("x", id="old")) != []
 
 
-def test_d1_no_clock_forgets_an_id() -> None:
+def test_d1_an_id_does_not_expire_with_time() -> None:
     talk = Talk()
     talk(text("x", id="e"), at=0.0)
     assert talk(text("x", id="e"), at=1e9) == []
 
 
-def test_d1_a_late_event_may_come_again() -> None:
+def test_d1_a_late_event_may_be_repeated() -> None:
     talk = Talk()
     talk(CANCELLED, text("x", id="e"), select(call("t"), id="s"))
     assert talk.counters["late_deltas"] == 2
@@ -204,13 +204,13 @@ def test_d1_a_late_event_may_come_again() -> None:
     assert talk.counters["duplicates"] == 0
 
 
-def test_d1_a_malformed_event_may_come_again() -> None:
+def test_d1_a_malformed_event_may_be_repeated() -> None:
     talk = Talk()
     talk(text("x", id="e") | {"content": None})
     assert names(talk(text("x", id="e"))) == ["message-streaming"]
 
 
-def test_d1_what_says_nothing_was_applied_all_the_same() -> None:
+def test_d1_an_event_that_emits_nothing_is_applied_too() -> None:
     talk = Talk()
     talk(text("", id="e"), of_session("history", vendor="v", messages=[], id="h"))
     assert talk(text("x", id="e"), of_session("history", vendor="v", messages=[], id="h")) == []
@@ -225,7 +225,7 @@ def test_d1_the_id_of_an_audio_delta_names_its_stream(id: Any) -> None:
     assert talk.counters["duplicates"] == 0
 
 
-def test_d1_types_that_nobody_knows_have_ids_too() -> None:
+def test_d1_unknown_types_have_ids_too() -> None:
     talk = Talk()
     odd = {"type": "odd", "session_id": "a", "id": "e"}
     talk(odd, odd, odd | {"session_id": "b"}, odd | {"type": "odder"}, odd | {"id": "f"})
@@ -233,14 +233,14 @@ def test_d1_types_that_nobody_knows_have_ids_too() -> None:
     assert (talk.counters["unknown"], talk.counters["duplicates"]) == (7, 1)
 
 
-def test_d1_a_typed_event_is_known_by_its_id_as_well() -> None:
+def test_d1_a_typed_event_is_identified_by_its_id_too() -> None:
     processor = EventStreamProcessor()
     delta = TextDeltaEvent(session_id=MAIN, role="assistant", content="x", id="e")
     assert len(processor.process_event(delta)) == 1
     assert processor.process_event(text("x", id="e")) == ()
 
 
-def test_d1_an_event_of_which_something_was_left_out_may_come_again() -> None:
+def test_d1_a_partly_skipped_event_may_be_repeated() -> None:
     talk = Talk()
     spoiled = text("x", id="e") | {"format": 5}
     assert names(talk(spoiled, spoiled, text("x", id="e"))) == ["message-streaming"] * 3
@@ -248,7 +248,7 @@ def test_d1_an_event_of_which_something_was_left_out_may_come_again() -> None:
     assert (talk.counters["tolerated"], talk.counters["duplicates"]) == (3, 2)
 
 
-def test_d1_what_was_left_out_is_counted_by_the_home_lane() -> None:
+def test_d1_skipped_parts_are_counted_by_the_home_lane() -> None:
     talk = Talk()
     session = {"session_id": MAIN, "version": "x"}
     changed = {"type": "chat_session_changed", "chat_session": session, "id": "e"}
@@ -259,7 +259,7 @@ def test_d1_what_was_left_out_is_counted_by_the_home_lane() -> None:
 
 @pytest.mark.parametrize("size", [64, 65, 256, 257, 100_000])
 @pytest.mark.parametrize("letter", ["x", "é", "\U0001f600"])
-def test_d1_a_long_id_is_known_as_well(size: int, letter: str) -> None:
+def test_d1_a_long_id_is_remembered_too(size: int, letter: str) -> None:
     talk = Talk()
     one, other = letter * size, letter * (size - 1) + "y"
     notes = talk(text("x", id=one), text("x", id=one), text("x", id=other))
@@ -269,7 +269,7 @@ def test_d1_a_long_id_is_known_as_well(size: int, letter: str) -> None:
     assert (talk.counters["unknown"], talk.counters["duplicates"]) == (4, 2)
 
 
-def test_d1_what_is_remembered_of_an_id_is_bounded() -> None:
+def test_d1_the_memory_of_an_id_is_bounded() -> None:
     talk = Talk()
     talk(text("x", id="x" * 100_000), text("y", "s" * 100_000, id="é" * 200))
     for key in dict(talk.now.text.seen.items()):
@@ -277,9 +277,9 @@ def test_d1_what_is_remembered_of_an_id_is_bounded() -> None:
         assert all(part is None or len(part) <= 256 for part in key)
 
 
-def test_d1_the_id_is_read_from_the_object_whatever_the_class_makes_of_it() -> None:
+def test_d1_the_id_is_read_from_the_json_object() -> None:
     class Token:
-        """What a class may make of an id: equal to nothing but itself."""
+        """An id converted by its class: equal only to itself."""
 
     @event("numbered", lanes=Lane.TEXT)
     class NumberedEvent(ServerEvent):
@@ -305,7 +305,7 @@ def test_d1_ids_of_sessions_are_compared_as_text() -> None:
 # -- D2: types that nobody knows -----------------------------------------------------------
 
 
-def test_d2_an_unknown_type_changes_nothing_and_says_nothing() -> None:
+def test_d2_an_unknown_type_changes_and_emits_nothing() -> None:
     talk = Talk()
     talk(text("x"))
     before = talk.now
@@ -325,7 +325,7 @@ def test_d2_it_counts_as_delivered() -> None:
     assert (fold.unknown, fold.duplicates) == (1, 1)
 
 
-def test_d2_what_only_clients_send_is_unknown_from_a_server() -> None:
+def test_d2_client_events_from_a_server_are_unknown() -> None:
     talk = Talk()
     assert talk({"type": "text_input", "text": "x"}) == []
     assert talk.counters["unknown"] == 1
@@ -334,7 +334,7 @@ def test_d2_what_only_clients_send_is_unknown_from_a_server() -> None:
 # -- D3: whose fault -----------------------------------------------------------------------
 
 
-def test_d3_an_error_of_the_server_is_its_own_word() -> None:
+def test_d3_an_error_of_the_server_is_a_system_notification() -> None:
     talk = Talk()
     talk(text("x"))
     notes = talk({"type": "error", "message": "No.", "source": "runtime"})
@@ -364,7 +364,7 @@ def test_d3_errors_of_one_turn_are_bounded_and_end_with_it() -> None:
 
 @pytest.fixture
 def raising() -> Iterator[None]:
-    """An event of two lanes, the first of which raises the first time."""
+    """Register an event of two lanes whose first handler raises the first time."""
     failures = [True]
 
     @event("raising", lanes=(Lane.CONTROL, Lane.TEXT))
@@ -388,9 +388,9 @@ def raising() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("raising")
-def test_d3_a_handler_s_fault_is_not_reported_as_a_parse_error() -> None:
+def test_d3_a_handler_s_error_is_not_reported_as_a_parse_error() -> None:
     talk = Talk()
-    # The two processors share the handler, so the one that comes first has the fault.
+    # The two processors share the handler, so it raises in the one that runs first.
     processor = EventStreamProcessor()
     [note] = processor.process_event({"type": "raising"})
     assert attrs.asdict(note) == {
@@ -405,7 +405,7 @@ def test_d3_a_handler_s_fault_is_not_reported_as_a_parse_error() -> None:
 
 
 @pytest.mark.usefixtures("raising")
-def test_d1_a_lane_that_failed_takes_the_event_when_it_comes_again() -> None:
+def test_d1_a_lane_that_failed_applies_the_repeated_event() -> None:
     processor = EventStreamProcessor()
     processor.process_event({"type": "raising", "id": "e"})
     assert processor.state.control.extra == {}
@@ -423,7 +423,7 @@ def test_d1_a_lane_that_failed_takes_the_event_when_it_comes_again() -> None:
 
 @pytest.fixture
 def chart() -> Iterator[type[SessionEvent]]:
-    """An event of one's own that goes to the text lane only."""
+    """Register a custom event of the text lane."""
 
     @event("render_chart", lanes=Lane.TEXT)
     class ChartEvent(SessionEvent):
@@ -433,7 +433,7 @@ def chart() -> Iterator[type[SessionEvent]]:
     REGISTRY.remove(REGISTRY.row_of(ChartEvent))
 
 
-def test_a_handler_of_one_s_own_sees_its_lane_s_slice(chart: type[Any]) -> None:
+def test_a_custom_handler_gets_its_lane_s_slice(chart: type[Any]) -> None:
     said = SystemNotification(type="system", severity="info", content="a chart")
 
     @handles(chart)
@@ -462,7 +462,7 @@ def test_a_handler_that_does_not_return_its_slice_has_failed(chart: type[Any], w
     assert names(talk(text("x"))) == ["message-streaming"]
 
 
-def test_a_handler_of_one_s_own_goes_where_its_event_goes(chart: type[Any]) -> None:
+def test_a_custom_handler_runs_in_the_lanes_of_its_event(chart: type[Any]) -> None:
     with pytest.raises(ValueError, match="ChartEvent does not go to the audio lane"):
         handles(chart, lane=Lane.AUDIO)
     with pytest.raises(ValueError, match=r"goes to 3 lanes: pass one of lane=Lane.CONTROL, "):
@@ -480,7 +480,7 @@ def test_an_event_without_a_handler_changes_nothing(chart: type[Any]) -> None:
     assert talk.now.text == before
 
 
-def test_an_event_is_handled_by_the_handler_that_is_registered_later(chart: type[Any]) -> None:
+def test_a_handler_can_be_registered_later(chart: type[Any]) -> None:
     talk = Talk()
     talk(of_session("render_chart", points=[]))
 
@@ -495,7 +495,7 @@ def test_an_event_is_handled_by_the_handler_that_is_registered_later(chart: type
 # -- every type is accounted for -----------------------------------------------------------
 
 
-def test_every_type_is_handled_or_named_as_not_handled() -> None:
+def test_every_type_is_handled_or_listed_as_not_handled() -> None:
     from realtime_trio._handlers._fold import _REGISTERED
 
     rows = [row for row in REGISTRY if Direction.SERVER in row.direction and row.builtin]
@@ -510,7 +510,7 @@ def test_every_type_is_handled_or_named_as_not_handled() -> None:
     assert not known & NOT_FOLDED
 
 
-def test_the_lanes_of_what_does_not_come_from_the_wire() -> None:
+def test_the_lanes_of_local_events() -> None:
     assert lanes_of(AudioFrame) == (Lane.AUDIO,)
     assert lanes_of(UnknownEvent) == (Lane.CONTROL,)
     assert lanes_of(PingEvent) == (Lane.CONTROL,)
@@ -529,14 +529,14 @@ def test_an_event_counts_once_and_in_its_home_lane() -> None:
     assert talk.now.revision == 3 + 3 + 3 + 1 + 1 + 1
 
 
-def test_an_event_may_stand_for_several() -> None:
+def test_an_event_may_represent_several() -> None:
     fold = LaneFold(Lane.TEXT, TextSlice())
     fold.step(TextDeltaEvent(session_id=MAIN, role="assistant", content="abc"), 1.0, 3)
     assert (fold.events, fold.handled) == (3, 3)
     assert fold.slice.now == 1.0
 
 
-def test_late_deltas_that_were_merged_count_each() -> None:
+def test_coalesced_late_deltas_are_counted_separately() -> None:
     fold = LaneFold(Lane.TEXT, TextSlice())
     fold.step(CancelledEvent())
     assert (
@@ -555,8 +555,8 @@ def test_audio_s_notifications_hold_their_bytes() -> None:
     assert only([{"name": notes.name}], "audio-output")
 
 
-def test_what_did_not_come_and_what_did_after_it() -> None:
-    """Only what came is handed to who subscribes to the wire event."""
+def test_only_applied_wire_events_are_delivered() -> None:
+    """Duplicates and late deltas are not delivered to subscribers of the wire event."""
     fold = LaneFold(Lane.TEXT, TextSlice())
 
     def delta(given: str | None) -> TextDeltaEvent:
@@ -577,7 +577,7 @@ def test_what_did_not_come_and_what_did_after_it() -> None:
 
 
 @pytest.mark.usefixtures("raising")
-def test_what_a_handler_failed_on_did_not_come() -> None:
+def test_an_event_whose_handler_raised_is_not_delivered() -> None:
     fold = LaneFold(Lane.CONTROL, ControlSlice())
     row = REGISTRY.server_row("raising")
     assert row is not None
@@ -590,7 +590,7 @@ def test_what_a_handler_failed_on_did_not_come() -> None:
     assert came == [False, True]
 
 
-def test_the_shell_s_news_is_no_event() -> None:
+def test_local_events_do_not_count_as_events() -> None:
     fold = LaneFold(Lane.CONTROL, ControlSlice())
     fold.step(LinkEvent(status="connected"))
     assert (fold.events, fold.handled) == (0, 1)

@@ -1,4 +1,4 @@
-"""A long session costs per event what a short one does: calls and bytes are counted, not time."""
+"""In a long session, an event costs the same as in a short one: calls and bytes, not time."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from .talk import (
 MESSAGES = 10_000
 DELTAS = 1_000_000
 SAMPLES = 9
-# The last chunk of a log is copied when it grows: 64 references. All 10,000 would be 80 kB.
+# The last chunk of a log is copied when it grows: 64 references. All 10,000 would take 80 kB.
 SLACK_BYTES = 1024
 
 numbers = count()
@@ -82,7 +82,7 @@ def calls_counted() -> Iterator[list[int]]:
 
 
 def cost(processor: EventStreamProcessor, kind: str) -> tuple[int, int]:
-    """Calls and bytes of one more event; the least of a few, for storage grows now and then."""
+    """Return calls and bytes of one more event: the minimum, since storage grows at times."""
     calls, sizes = [], []
     for _ in range(SAMPLES):
         wire = KINDS[kind]()
@@ -138,7 +138,7 @@ def test_a_state_costs_nothing_to_keep(long: EventStreamProcessor) -> None:
 
 
 def with_many(sessions: int, tools: int) -> EventStreamProcessor:
-    """A list of sessions, and a message that many tools have run for."""
+    """Return a list of sessions, and a message with many tools."""
     processor = EventStreamProcessor()
     processor.process_event(chat_session())
     for n in range(sessions):
@@ -185,7 +185,7 @@ def many() -> EventStreamProcessor:
 
 
 @pytest.mark.parametrize("kind", list(OF_MANY))
-def test_an_event_costs_the_same_among_many_as_among_ten(
+def test_an_event_costs_the_same_with_many_as_with_ten(
     kind: str, many: EventStreamProcessor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(KINDS, kind, OF_MANY[kind])
@@ -196,7 +196,7 @@ def test_an_event_costs_the_same_among_many_as_among_ten(
 
 
 def with_an_old_tool(messages: int) -> EventStreamProcessor:
-    """A tool that ended, and messages after it."""
+    """Return a tool that ended, and messages after it."""
     processor = EventStreamProcessor(limits=Limits(max_messages=MESSAGES))
     for wire in (chat_session(), message("x"), begin(call("old")), end(call("old"))):
         processor.process_event(wire)
@@ -212,8 +212,8 @@ def test_a_repeated_end_finds_its_message_among_many(monkeypatch: pytest.MonkeyP
     assert calls <= few_calls + 4
 
 
-def test_notifications_that_wait_hold_no_list_of_their_own(many: EventStreamProcessor) -> None:
-    """1,000 of them with the ids of 10,000 sessions would be 80 MB."""
+def test_queued_notifications_share_their_lists(many: EventStreamProcessor) -> None:
+    """1,000 of them with the ids of 10,000 sessions would take 80 MB."""
     tracemalloc.start()
     waiting = [many.process_event(listed_session("known5")) for _ in range(1_000)]
     held, _ = tracemalloc.get_traced_memory()

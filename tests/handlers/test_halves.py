@@ -1,4 +1,4 @@
-"""Rule L4: halves of characters at the ends of deltas join; what is shown is valid text."""
+"""Rule L4: surrogate halves at the ends of deltas are joined; visible text is valid."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_l4_the_halves_of_two_deltas_join(make: Any) -> None:
 
 
 @pytest.mark.parametrize("make", [text, thought])
-def test_l4_a_half_starts_its_message_without_a_word(make: Any) -> None:
+def test_l4_a_half_starts_its_message_silently(make: Any) -> None:
     talk = Talk()
     assert talk(make(HIGH)) == []
     opened = talk.session()["open_message"]
@@ -63,7 +63,7 @@ def test_l4_a_half_starts_its_message_without_a_word(make: Any) -> None:
     assert (notes["message_id"], notes["delta"]) == (opened["id"], "😀")
 
 
-def test_l4_it_completes_what_another_role_had_open_and_takes_what_waits() -> None:
+def test_l4_it_completes_another_role_s_message_and_takes_waiting_tools() -> None:
     talk = Talk()
     talk(thought("hm"), select(call("h", "think")))
     assert completed(talk(text(HIGH))) == [(THOUGHT, "hm", "complete", None)]
@@ -81,13 +81,13 @@ def test_l4_it_completes_what_another_role_had_open_and_takes_what_waits() -> No
         (f"x{LOW}", "a\ufffdx\ufffd"),
     ],
 )
-def test_l4_a_half_that_nothing_completes_is_replaced(following: str, content: str) -> None:
+def test_l4_an_unpaired_half_is_replaced(following: str, content: str) -> None:
     talk = Talk()
     talk(text(f"a{HIGH}"), text(following))
     assert talk.session()["open_message"]["content"] == content
 
 
-def test_l4_an_empty_delta_is_nothing_in_between() -> None:
+def test_l4_an_empty_delta_in_between_does_not_matter() -> None:
     talk = Talk()
     talk(text(HIGH), text(""), text(LOW))
     assert talk.session()["open_message"]["content"] == "😀"
@@ -110,7 +110,7 @@ def test_l4_an_empty_delta_is_nothing_in_between() -> None:
     ],
 )
 @pytest.mark.parametrize("before", ["", "a", "é"])
-def test_l4_at_the_end_of_its_message_it_is_told_first(ends: Json, before: str) -> None:
+def test_l4_at_the_end_of_its_message_it_is_emitted_first(ends: Json, before: str) -> None:
     talk = Talk()
     notes = talk(text(before + HIGH), ends)
     [ended, *_] = only(notes, "message-complete")
@@ -141,7 +141,7 @@ def test_l4_a_late_half_is_late() -> None:
     assert talk.session()["open_message"] is None
 
 
-def test_l4_a_tool_that_attaches_shows_what_is_whole() -> None:
+def test_l4_a_tool_that_attaches_shows_complete_characters() -> None:
     talk = Talk()
     talk(text(f"a{HIGH}"))
     [updated] = only(talk(end(call("t"))), "message-updated")
@@ -150,7 +150,7 @@ def test_l4_a_tool_that_attaches_shows_what_is_whole() -> None:
     assert talk.session()["open_message"]["content"] == "a😀"
 
 
-def test_l4_reset_drops_it_in_silence() -> None:
+def test_l4_reset_drops_it_silently() -> None:
     talk = Talk()
     talk(text(HIGH))
     talk.reset()
@@ -158,7 +158,7 @@ def test_l4_reset_drops_it_in_silence() -> None:
     assert talk.session()["open_message"]["content"] == "\ufffd"
 
 
-def test_l4_a_list_in_mid_turn_leaves_it() -> None:
+def test_l4_a_list_during_a_turn_keeps_it() -> None:
     talk = Talk()
     talk(text(HIGH), {"type": "chat_session_changed", "chat_session": {"session_id": MAIN}})
     assert names(talk(text(LOW))) == ["message-streaming"]
@@ -171,7 +171,7 @@ pieces = st.lists(
 
 
 @given(pieces)
-def test_l4_deltas_add_up_to_what_they_say(said: list[str]) -> None:
+def test_l4_deltas_add_up_to_the_message(said: list[str]) -> None:
     talk = Talk()
     notes = talk(*map(text, said), TURN_START)
     [*ended] = only(notes, "message-complete")
@@ -183,6 +183,6 @@ def test_l4_deltas_add_up_to_what_they_say(said: list[str]) -> None:
 
 
 @given(st.text(st.sampled_from(["a", "é", "😀", HIGH, LOW]), min_size=1, max_size=6))
-def test_l4_what_is_held_back(said: str) -> None:
+def test_l4_a_half_at_the_end_is_held_back(said: str) -> None:
     assert split_incomplete(said) == whole(said)
     assert has_no_surrogates(said) is (whole(said) == (said, ""))

@@ -1,4 +1,4 @@
-"""Rules M1-M9: deltas become messages, one under construction in each session."""
+"""Rules M1-M9: deltas become messages, one under construction per session."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ from .talk import (
 SUB: Json = {"parent": MAIN, "user": MAIN}
 
 
-# -- M1: one message under construction in each session ------------------------------------
+# -- M1: one message under construction per session ------------------------------------
 
 
-def test_m1_deltas_of_one_kind_make_one_message() -> None:
+def test_m1_deltas_of_one_kind_form_one_message() -> None:
     talk = Talk()
     notes = talk(text("Once "), text("upon "), text("a time"))
     assert names(notes) == ["message-streaming"] * 3
@@ -86,7 +86,7 @@ def test_m1_another_role_completes_and_starts_the_next() -> None:
     ]
 
 
-def test_m1_a_thought_has_the_role_of_a_thought_whatever_the_event_says() -> None:
+def test_m1_a_thought_always_has_the_role_of_a_thought() -> None:
     talk = Talk()
     talk(thought("a", role="assistant"), thought("b", role=THOUGHT))
     assert talk.session()["open_message"]["role"] == THOUGHT
@@ -105,7 +105,7 @@ def test_m1_sessions_never_share_a_message() -> None:
     assert talk.transcript() == [("assistant", "m1 ")]
 
 
-def test_m1_what_is_announced_is_what_is_stored() -> None:
+def test_m1_the_announced_message_is_the_stored_one() -> None:
     talk = Talk()
     notes = talk(thought("x"), text("y"), completion(False, input_tokens=1, output_tokens=2))
     assert [note["message"] for note in only(notes, "message-complete")] == talk.messages()
@@ -169,7 +169,7 @@ def test_m3_an_ended_completion_completes_with_tokens_and_reason() -> None:
     assert talk.last()["status"] == "complete"
 
 
-def test_m3_a_completion_ends_its_own_session_only() -> None:
+def test_m3_a_completion_affects_only_its_session() -> None:
     talk = Talk()
     talk(text("main"), text("sub", "sub", **SUB))
     assert completed(talk(completion(False, "sub", **SUB))) == [
@@ -193,7 +193,7 @@ def test_m3_a_running_completion_counts_no_tokens() -> None:
     assert talk.last()["metadata"]["input_tokens"] is None
 
 
-def test_m3_tokens_count_once_for_each_ended_completion_also_without_text() -> None:
+def test_m3_tokens_count_once_per_completion_also_without_text() -> None:
     talk = Talk()
     talk(chat_session(MAIN, token_count=100))
     talk(completion(False, input_tokens=5, output_tokens=1))
@@ -235,7 +235,7 @@ def test_m4_the_user_s_turn_completes_every_session() -> None:
 
 
 @pytest.mark.parametrize("event", [TURN_START, CANCELLED])
-def test_m4_sessions_end_in_their_own_order(event: Json) -> None:
+def test_m4_sessions_end_in_their_order(event: Json) -> None:
     talk = Talk()
     talk(text("x", "a", **SUB), text("y", "b", **SUB), thought("z", "a", **SUB))
     notes = talk(event)
@@ -244,7 +244,7 @@ def test_m4_sessions_end_in_their_own_order(event: Json) -> None:
         assert note["session_ids"] == ["a", "b"]
 
 
-def test_m4_the_start_of_an_interaction_interrupts_what_was_open() -> None:
+def test_m4_the_start_of_an_interaction_interrupts_the_open_message() -> None:
     talk = Talk()
     talk(text("half"), text("sub", "sub", **SUB), select(call("t1"), call("t2")))
     notes = talk(interaction(True))
@@ -254,7 +254,7 @@ def test_m4_the_start_of_an_interaction_interrupts_what_was_open() -> None:
     assert talk.session("sub")["open_message"] is not None
 
 
-def test_m4_the_start_of_an_interaction_leaves_other_sessions_their_tools() -> None:
+def test_m4_the_start_of_an_interaction_keeps_other_sessions_tools() -> None:
     talk = Talk()
     talk(select(call("t"), session="sub", **SUB))
     assert tools(talk(interaction(True))) == []
@@ -267,14 +267,14 @@ def test_m4_the_end_of_the_user_s_turn_completes_nothing() -> None:
     assert completed(talk(TURN_END)) == []
 
 
-def test_m4_what_a_deleted_session_had_open_is_completed_first() -> None:
+def test_m4_a_deleted_session_s_open_message_is_completed_first() -> None:
     talk = Talk()
     talk(text("x"))
     notes = talk({"type": "delete_chat_session"})
     assert names(notes)[:2] == ["message-complete", "session-cleared"]
 
 
-# What was seen of a turn that ends at ``user_turn_start``, and whether its message is "complete".
+# Events of a turn that ends at ``user_turn_start``, and whether its message is "complete".
 UNSEEN_ENDS: list[tuple[list[Json], bool]] = [
     ([text("x")], True),
     ([interaction(True), text("x")], False),
@@ -305,7 +305,7 @@ def test_m4_an_interaction_without_an_end_was_killed(seen: list[Json], complete:
         ([text("\ud83d")], True),
     ],
 )
-def test_m4_what_was_open_when_the_link_was_lost_is_cut(since: list[Json], complete: bool) -> None:
+def test_m4_a_message_open_at_a_lost_link_is_cut(since: list[Json], complete: bool) -> None:
     talk = Talk()
     talk(text("x"))
     talk.lose_link()
@@ -317,14 +317,14 @@ def test_m4_what_was_open_when_the_link_was_lost_is_cut(since: list[Json], compl
 
 
 @pytest.mark.parametrize("ends", [completion(False), interaction(False), message("next")])
-def test_m4_what_comes_to_its_end_all_the_same_is_complete(ends: Json) -> None:
+def test_m4_a_message_that_still_ends_normally_is_complete(ends: Json) -> None:
     talk = Talk()
     talk(text("x"))
     talk.lose_link()
     assert completed(talk(ends))[0][:3] == ("assistant", "x", "complete")
 
 
-def test_m4_a_lost_link_says_nothing_and_ends_nothing() -> None:
+def test_m4_a_lost_link_emits_and_ends_nothing() -> None:
     talk = Talk()
     talk(text("x"), begin(call("t")))
     talk.lose_link()
@@ -366,7 +366,7 @@ LATE = [text("late"), text(""), thought("late"), select(call("t")), begin(call("
 
 
 @pytest.mark.parametrize("event", LATE)
-def test_m5_what_still_arrives_is_late(event: Json) -> None:
+def test_m5_later_deltas_are_late(event: Json) -> None:
     talk = Talk()
     talk(text("x"), CANCELLED)
     before = talk.now.text.rest
@@ -390,14 +390,14 @@ def test_m5_late_ends_with_the_next_interaction_completion_or_turn(
 @pytest.mark.parametrize(
     "other", [interaction(False), completion(False), TURN_END, user("next"), system("stopping")]
 )
-def test_m5_nothing_else_ends_it(other: Json) -> None:
+def test_m5_no_other_event_ends_it(other: Json) -> None:
     talk = Talk()
     talk(CANCELLED, other)
     assert talk(text("late")) == []
     assert talk.counters["late_deltas"] == 1
 
 
-def test_m5_late_is_told_apart_by_session() -> None:
+def test_m5_each_session_is_late_separately() -> None:
     talk = Talk()
     talk(CANCELLED, completion(True, "a", **SUB), interaction(True, "b", **SUB))
     assert names(talk(text("1", "a", **SUB), text("2", "b", **SUB))) == ["message-streaming"] * 2
@@ -413,14 +413,14 @@ def test_m5_a_second_cancel_makes_them_late_again() -> None:
     assert talk(text("late")) == []
 
 
-def test_m5_more_sessions_than_are_told_apart_lose_no_text() -> None:
+def test_m5_beyond_the_bound_of_sessions_no_text_is_lost() -> None:
     talk = Talk(limits=Limits(max_sessions=2000))
     talk(CANCELLED, *(completion(True, f"s{i}", **SUB) for i in range(1025)))
     notes = talk(text("x", "s0", **SUB), text("y", "s1024", **SUB), text("z", "never", **SUB))
     assert names(notes) == ["message-streaming"] * 3
 
 
-def test_m5_more_sessions_at_work_than_are_told_apart() -> None:
+def test_m5_running_sessions_beyond_the_bound() -> None:
     talk = Talk(limits=Limits(max_sessions=2000))
     talk(*(interaction(True, f"s{i}", **SUB) for i in range(1025)))
     at_work = talk.now.text.rest.turn.interactions
@@ -440,7 +440,7 @@ def test_m5_a_late_result_attaches_without_another_notification() -> None:
     assert talk.last()["status"] == "cancelled"
 
 
-def test_m5_a_result_after_the_fence_does_not_bring_its_notification_back() -> None:
+def test_m5_a_result_after_the_cancel_does_not_restore_its_notification() -> None:
     talk = Talk()
     talk(text("x"), begin(call("t")), CANCELLED, completion(True))
     assert tools(talk(end(call("t")))) == []
@@ -481,7 +481,7 @@ def test_m6_a_message_has_all_its_fields() -> None:
     }
 
 
-def test_m6_ids_are_never_given_twice() -> None:
+def test_m6_ids_are_unique() -> None:
     talk = Talk()
     talk(user("a"), text("b"), text("c", "sub", **SUB), message("d"), media(), TURN_START)
     talk(chat_session("other"), text("e", "other", user="other"), TURN_START)
@@ -489,14 +489,14 @@ def test_m6_ids_are_never_given_twice() -> None:
     assert len(set(ids)) == len(ids) == 5
 
 
-def test_m6_a_message_keeps_the_time_of_its_beginning() -> None:
+def test_m6_a_message_keeps_its_start_time() -> None:
     talk = Talk()
     talk(text("x"), at=1.0)
     talk(text("y"), completion(False), at=2.0)
     assert talk.last()["timestamp"] == "1970-01-01T00:00:01.000000Z"
 
 
-def test_m6_values_that_were_handed_out_never_change() -> None:
+def test_m6_emitted_values_never_change() -> None:
     processor = EventStreamProcessor()
     processor.process_event(text("x"))
     early, said = processor.state, repr(processor.state)
@@ -524,7 +524,7 @@ def test_m7_a_delta_creates_its_session(event: Json) -> None:
     assert talk.state["current_session_id"] == MAIN
 
 
-def test_m7_order_is_that_of_arrival() -> None:
+def test_m7_the_order_is_that_of_arrival() -> None:
     talk = Talk(session=None)
     talk(text("1", "b"), text("2", "a"), user("3", "b"), message("4", "a"), text("5", "b"))
     talk(text("6", "a"), completion(False, "b"), TURN_START)
@@ -533,7 +533,7 @@ def test_m7_order_is_that_of_arrival() -> None:
     assert talk.transcript("a") == [("assistant", "2"), ("assistant", "4"), ("assistant", "6")]
 
 
-# -- M8: what is malformed -----------------------------------------------------------------
+# -- M8: malformed events -----------------------------------------------------------------
 
 MALFORMED: list[tuple[str, Any]] = [
     ("text_delta", {"type": "text_delta", "session_id": MAIN, "role": "assistant"}),
@@ -551,7 +551,7 @@ MALFORMED: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("kind", "event"), MALFORMED)
-def test_m8_a_malformed_event_changes_nothing_and_is_announced(kind: str, event: Json) -> None:
+def test_m8_a_malformed_event_changes_nothing_and_is_reported(kind: str, event: Json) -> None:
     processor = EventStreamProcessor()
     processor.process_event(text("x"))
     before = processor.state
@@ -564,7 +564,7 @@ def test_m8_a_malformed_event_changes_nothing_and_is_announced(kind: str, event:
 
 
 @pytest.mark.parametrize("frame", ["", "[]", "null", "{", '{"type": 5}', "{}", b"\xff{}", "é"])
-def test_m8_a_frame_that_is_no_event_is_malformed(frame: str | bytes) -> None:
+def test_m8_a_frame_that_is_not_an_event_is_malformed(frame: str | bytes) -> None:
     processor = EventStreamProcessor()
     [note] = processor.process_frame(frame)
     assert isinstance(note, ProcessingFailed)
@@ -572,7 +572,7 @@ def test_m8_a_frame_that_is_no_event_is_malformed(frame: str | bytes) -> None:
     assert processor.state.counters.malformed == 1
 
 
-def test_m8_what_a_malformed_event_holds_is_not_told() -> None:
+def test_m8_the_content_of_a_malformed_event_is_not_reported() -> None:
     [note] = EventStreamProcessor().process_event(text("x") | {"content": {"secret": "hunter2"}})
     assert isinstance(note, ProcessingFailed)
     assert "hunter2" not in repr(note)
@@ -580,9 +580,7 @@ def test_m8_what_a_malformed_event_holds_is_not_told() -> None:
 
 @pytest.mark.parametrize("calls", [None, []])
 @pytest.mark.parametrize("make", [select, begin, end])
-def test_m8_empty_or_null_tool_calls_are_nothing_at_all(
-    make: Any, calls: list[Json] | None
-) -> None:
+def test_m8_empty_or_null_tool_calls_have_no_effect(make: Any, calls: list[Json] | None) -> None:
     talk = Talk()
     talk(begin(call("t")))
     event = make(session="unseen") | {"tool_calls": calls}
@@ -598,7 +596,7 @@ def test_m8_empty_or_null_tool_calls_are_nothing_at_all(
 
 @pytest.fixture
 def odd_event() -> Iterator[type[ServerEvent]]:
-    """An event of one's own, whose handler in the text lane raises when it is told to."""
+    """Register a custom event whose text handler raises on request."""
 
     @event("odd", lanes=(Lane.CONTROL, Lane.TEXT))
     class OddEvent(ServerEvent):
@@ -617,7 +615,7 @@ def odd_event() -> Iterator[type[ServerEvent]]:
 
 
 @pytest.mark.usefixtures("odd_event")
-def test_m8_a_handler_that_raises_costs_its_event_only() -> None:
+def test_m8_a_raising_handler_affects_only_its_event() -> None:
     talk = Talk()
     talk(text("x"))
     before = talk.now.text
@@ -636,7 +634,7 @@ def test_m8_a_handler_that_raises_costs_its_event_only() -> None:
 # -- M9: whole messages --------------------------------------------------------------------
 
 
-def test_m9_a_whole_message_completes_what_is_open_and_is_stored() -> None:
+def test_m9_a_whole_message_completes_the_open_one_and_is_stored() -> None:
     talk = Talk()
     notes = talk(text("half"), message("Whole."))
     assert completed(notes) == [
@@ -647,14 +645,14 @@ def test_m9_a_whole_message_completes_what_is_open_and_is_stored() -> None:
     assert talk.session()["open_message"] is None
 
 
-def test_m9_a_whole_message_ends_its_own_session_s_only() -> None:
+def test_m9_a_whole_message_affects_only_its_session() -> None:
     talk = Talk()
     talk(text("half"), message("Whole.", "sub", **SUB))
     assert talk.session()["open_message"]["content"] == "half"
     assert talk.last("sub")["is_sub_session"] is True
 
 
-def test_m9_what_follows_a_whole_message_is_another() -> None:
+def test_m9_a_delta_after_a_whole_message_starts_another() -> None:
     talk = Talk()
     talk(message("Whole."), text(" More."), TURN_START)
     assert talk.transcript() == [("assistant", "Whole."), ("assistant", " More.")]
@@ -668,7 +666,7 @@ def test_m9_a_user_request_changes_nothing() -> None:
     assert talk.now.text == before
 
 
-def test_m9_what_repeats_what_is_known_changes_nothing() -> None:
+def test_m9_repetitions_change_nothing() -> None:
     talk = Talk()
     talk(text("x"))
     before = talk.now.text
@@ -685,7 +683,7 @@ def test_m9_what_repeats_what_is_known_changes_nothing() -> None:
     assert talk.counters["events"] == 6
 
 
-def test_m9_a_whole_message_is_a_value_of_the_right_class() -> None:
+def test_m9_a_whole_message_has_the_right_class() -> None:
     processor = EventStreamProcessor()
     [note] = processor.process_event(message("x"))
     assert isinstance(note, MessageComplete)

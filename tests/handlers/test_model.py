@@ -1,4 +1,4 @@
-"""The processor tells, event by event, what a plain reading of the rules would tell."""
+"""The processor emits, event by event, the same as a simple implementation of the rules."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PARENTS = {"s": None, "a": "s", "b": "a", "": None}
 TOOLS = [["t1"], ["t2"], ["t1", "t2"], ["think"], ["t2", "think", "t3"]]
 LISTED = [{"role": "user", "content": "h"}, {"role": "assistant", "content": "g"}]
 ASKED = [*LISTED, {"role": "user", "content": "q"}, {"role": "assistant", "content": "r"}]
-# The link is lost: a word of the client's own between two events.
+# The link is lost: an event of the client between two of the server.
 LINK_LOST: Json = {"type": "link_lost"}
 SUB = {
     "sub_session_type": "chat",
@@ -32,7 +32,7 @@ def calls(names: list[str]) -> list[Json]:
 
 
 def end(names: list[str], content: str) -> Json:
-    """Tools have run; the third of them gave nothing back, or with no ``content`` none did."""
+    """Tools ended; the third has no result, and without ``content`` none has one."""
     given = [each for each in names if content and each != "t3"]
     results = [{"tool_use_id": each, "content": content} for each in given]
     return {"active": False, "tool_calls": calls(names), "tool_results": results}
@@ -47,7 +47,7 @@ def completions() -> list[Json]:
     return [{"completion_options": {}, **each} for each in told]
 
 
-# What an event of each type may say; what stands twice comes twice as often.
+# Possible events of each type; one that is listed twice is twice as likely.
 SAID: dict[str, list[Json]] = {
     "text_delta": [{"content": each} for each in ("a", "b ", "\ud83d", "\ude00d", "é\ud83d", "")]
     + [{"content": "s", "role": "system"}],
@@ -71,7 +71,7 @@ SAID: dict[str, list[Json]] = {
 
 
 def pool() -> list[Json]:
-    """Events of three sessions, one in three of them with an id."""
+    """Return events of three sessions, one in three of them with an id."""
     made: list[Json] = []
     for session_id, parent in PARENTS.items():
         of = {"session_id": session_id, "parent_session_id": parent, "role": "assistant"}
@@ -91,10 +91,10 @@ def pool() -> list[Json]:
 POOL = pool()
 
 
-# -- what the processor tells, in the model's words ----------------------------------------
+# -- the processor's output in the model's form ----------------------------------------
 
 
-def told_of(message: Json) -> tuple[Any, ...]:
+def emitted_of(message: Json) -> tuple[Any, ...]:
     metadata = message["metadata"]
     return (
         int(message["id"].removeprefix("m")),
@@ -116,13 +116,13 @@ TOLD: dict[str, Callable[[Json], tuple[Any, ...]]] = {
         note["role"],
         note["delta"],
     ),
-    "message-complete": lambda note: (note["session_id"], told_of(note["message"])),
-    "message-added": lambda note: (note["session_id"], told_of(note["message"])),
-    "message-updated": lambda note: (note["session_id"], told_of(note["message"])),
+    "message-complete": lambda note: (note["session_id"], emitted_of(note["message"])),
+    "message-added": lambda note: (note["session_id"], emitted_of(note["message"])),
+    "message-updated": lambda note: (note["session_id"], emitted_of(note["message"])),
     "user-message": lambda note: (note["session_id"], note["message"]),
     "session-messages-loaded": lambda note: (
         note["session_id"],
-        [told_of(message) for message in note["messages"]],
+        [emitted_of(message) for message in note["messages"]],
     ),
     "response-cancelled": lambda note: (note["session_ids"],),
     "tool-notification": lambda note: (
@@ -153,8 +153,8 @@ TOLD: dict[str, Callable[[Json], tuple[Any, ...]]] = {
 }
 
 
-def stands(talk: Talk) -> Json:
-    """The state in the model's words."""
+def state_of(talk: Talk) -> Json:
+    """Return the state in the model's form."""
     state = talk.state
     return {
         "current": state["current_session_id"],
@@ -166,8 +166,8 @@ def stands(talk: Talk) -> Json:
         "sessions": [
             (
                 session_id,
-                [told_of(message) for message in each["messages"]],
-                each["open_message"] and told_of(each["open_message"]),
+                [emitted_of(message) for message in each["messages"]],
+                each["open_message"] and emitted_of(each["open_message"]),
                 [call["id"] for call in each["waiting_tools"]],
                 (each["input_tokens"], each["output_tokens"], each["token_count"]),
             )
@@ -176,7 +176,7 @@ def stands(talk: Talk) -> Json:
     }
 
 
-def should_stand(model: Model) -> Json:
+def expected_state_of(model: Model) -> Json:
     return {
         "current": model.current,
         "can_send": model.can_send,
@@ -199,7 +199,7 @@ def should_stand(model: Model) -> Json:
 
 
 @pytest.mark.parametrize("seed", range(80))
-def test_the_processor_agrees_with_a_plain_reading_of_the_rules(seed: int) -> None:
+def test_the_processor_agrees_with_the_model(seed: int) -> None:
     talk, model = Talk(session=None), Model()
     for event in Random(seed).choices(POOL, k=200):
         if event is LINK_LOST:
@@ -208,4 +208,4 @@ def test_the_processor_agrees_with_a_plain_reading_of_the_rules(seed: int) -> No
             continue
         told = [(note["name"], *TOLD[note["name"]](note)) for note in talk(event)]
         assert told == model.feed(event), event
-    assert stands(talk) == should_stand(model)
+    assert state_of(talk) == expected_state_of(model)

@@ -1,4 +1,4 @@
-"""Handlers of one's own: where they may stand, and what their mistakes cost."""
+"""Custom handlers: in which lanes they can run, and what their errors affect."""
 
 from __future__ import annotations
 
@@ -65,14 +65,14 @@ def test_an_event_without_a_handler_changes_nothing(own: type[Any]) -> None:
     assert processor.state.counters.events == 1
 
 
-def test_the_lane_must_be_said_where_there_are_two(own: type[Any]) -> None:
+def test_the_lane_is_required_if_an_event_has_two(own: type[Any]) -> None:
     with pytest.raises(ValueError, match=r"lane=Lane\.TEXT, lane=Lane\.CONTROL"):
         rt.handles(own)
     with pytest.raises(ValueError, match="does not go to the audio lane"):
         rt.handles(own, lane=rt.Lane.AUDIO)
 
 
-def test_the_protocols_own_handlers_stay() -> None:
+def test_built_in_handlers_cannot_be_replaced() -> None:
     def handler(slice_: Any, event: Any) -> Any:
         return slice_, ()
 
@@ -83,7 +83,7 @@ def test_the_protocols_own_handlers_stay() -> None:
 
 
 @pytest.mark.parametrize("answer", [None, (1, ()), (rt.TextSlice(), [])], ids=str)
-def test_a_handler_that_answers_nonsense_costs_its_event(own: type[Any], answer: Any) -> None:
+def test_a_wrong_return_value_affects_only_its_event(own: type[Any], answer: Any) -> None:
     @rt.handles(own, lane=rt.Lane.TEXT)
     def handler(slice_: rt.TextSlice, event: Any) -> Any:
         return answer
@@ -99,8 +99,8 @@ def test_a_handler_that_answers_nonsense_costs_its_event(own: type[Any], answer:
     assert processor.state.counters.malformed == 0
 
 
-def test_it_is_known_which_lanes_have_handlers_of_the_application(own: type[Any]) -> None:
-    """Those run in the lane's own task."""
+def test_lanes_with_custom_handlers_are_known(own: type[Any]) -> None:
+    """Such handlers run in the lane's own task."""
     before = {lane: has_custom_handlers(lane) for lane in rt.Lane}
 
     @rt.handles(own, lane=rt.Lane.CONTROL)

@@ -1,4 +1,4 @@
-"""What holds for every conversation, however odd: the invariants of the sans-IO core."""
+"""The invariants of the sans-IO core for random conversations, including invalid ones."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ CODEC = Codec()
 
 
 def fold(processor: EventStreamProcessor, wire: Wire, at: float) -> tuple[Notification, ...]:
-    """Fold what came over the socket."""
+    """Fold frames that arrived over the socket."""
     if isinstance(wire, bytes):
         return processor.process_audio(wire, at=at)
     return processor.process_event(wire, at=at)
 
 
 def decoded(wire: Wire) -> tuple[ServerEvent, tuple[Lane, ...]]:
-    """The event, and the lanes that it goes to."""
+    """Return the event and its lanes."""
     if isinstance(wire, bytes):
         return AudioFrame(data=wire), (Lane.AUDIO,)
     try:
@@ -71,7 +71,7 @@ def decoded(wire: Wire) -> tuple[ServerEvent, tuple[Lane, ...]]:
 
 
 def deep(state: SessionState) -> Any:
-    """Everything that a state says, in values that nothing else holds."""
+    """Return a deep copy of everything in a state."""
     rest = state.text.rest
     memories: list[Any] = [
         state.text.seen,
@@ -92,17 +92,17 @@ def test_the_grammar_knows_every_type() -> None:
 @relaxed
 @given(st.data())
 @pytest.mark.parametrize("kind", sorted(BY_TYPE))
-def test_the_grammar_makes_what_servers_may_send(kind: str, data: st.DataObject) -> None:
+def test_the_grammar_generates_valid_events(kind: str, data: st.DataObject) -> None:
     wire = data.draw(BY_TYPE[kind])
     made, _ = decoded(wire)
     assert (made.event if isinstance(made, Reading) else made).type == kind
 
 
-# -- lanes, batches, merged deltas ---------------------------------------------------------
+# -- lanes, batches, coalesced deltas ---------------------------------------------------------
 
 
 class Lanes:
-    """Three queues that are folded in any order; neighbouring deltas may be folded as one."""
+    """Three queues folded in any order; adjacent deltas can be folded as one."""
 
     def __init__(self, stream: list[Wire], limits: Limits | None) -> None:
         self.folds = Folds(limits)
@@ -143,12 +143,12 @@ def with_content(delta: Any, content: str) -> ServerEvent:
 
 
 def blank(each: ServerEvent) -> ServerEvent | None:
-    """A delta without its content, to compare."""
+    """Return a delta without its content, for comparison."""
     return with_content(each, "") if type(each) in (TextDeltaEvent, ThoughtDeltaEvent) else None
 
 
 def joined(told: Iterable[Notification]) -> list[Notification]:
-    """What was told, neighbouring pieces of one message as one."""
+    """Return the notifications with adjacent pieces of one message joined."""
     made: list[Notification] = []
     for note in told:
         last = made[-1] if made else None
@@ -165,7 +165,7 @@ def joined(told: Iterable[Notification]) -> list[Notification]:
 
 @relaxed
 @given(conversations(), tight, st.data())
-def test_any_schedule_any_batches_and_merged_deltas_give_the_same_state(
+def test_any_schedule_batches_and_coalescing_give_the_same_state(
     stream: list[Wire], limits: Limits | None, data: st.DataObject
 ) -> None:
     in_order = Lanes(stream, limits)
@@ -177,8 +177,8 @@ def test_any_schedule_any_batches_and_merged_deltas_give_the_same_state(
     assert in_order.folds.state == processor.state
 
     lanes = Lanes(stream, limits)
-    # Where there is room for one session only, every piece of another one goes at once, a message
-    # of its own; so these cannot be merged.
+    # With space for only one session, each piece of another one is evicted at once, as a message
+    # of its own, so these cannot be coalesced.
     merge = 1 if limits is not None and limits.max_sessions == 1 else 5
     while any(lanes.queues.values()):
         lane = data.draw(st.sampled_from([each for each in Lane if lanes.queues[each]]))
@@ -223,8 +223,8 @@ def test_typed_events_and_mappings_agree(stream: list[Wire]) -> None:
 # -- what never happens --------------------------------------------------------------------
 
 
-class Watch:
-    """Follows a conversation from outside and holds it to what the rules promise."""
+class Observer:
+    """Follows a conversation from outside and checks what the rules promise."""
 
     def __init__(self, limits: Limits | None) -> None:
         self.processor = EventStreamProcessor(limits=limits)
@@ -251,7 +251,7 @@ class Watch:
     def _pieces(
         self, wire: Wire, before: SessionState, after: SessionState, notes: tuple[Notification, ...]
     ) -> None:
-        """A delta is streamed whole, or it was late, a duplicate or malformed."""
+        """A delta is streamed completely, or it was late, a duplicate or malformed."""
         made, _ = decoded(wire)
         if isinstance(made, Reading):
             made = made.event
@@ -276,7 +276,7 @@ class Watch:
             assert self.streamed.pop(message.id, message.content) == message.content
 
     def _tools(self, note: Notification) -> None:
-        """The status of a call never moves backward; after its end, an id may be used again."""
+        """The status of a call never moves backward; after its end, its id can be reused."""
         if isinstance(note, ToolNotification):
             key = (note.session_id, note.id)
             rank = ("preparing", "executing", "complete").index(note.status)
@@ -295,7 +295,7 @@ class Watch:
                     del self.ranks[key]
 
     def _stored(self, notes: tuple[Notification, ...], after: SessionState) -> None:
-        """What is announced is what is stored, unless the same event took it away again."""
+        """An announced message is stored, unless the same event removed it again."""
         last: dict[str, Message] = {}
         for note in notes:
             if isinstance(note, MessageComplete | MessageAdded | MessageUpdated):
@@ -322,7 +322,7 @@ class Watch:
         self.ranks.clear()
 
     def end(self) -> None:
-        """Nothing that was streamed is missing."""
+        """Every streamed message is there."""
         open_ = {each.id: each.content for each in self.processor.state.text.open.values()}
         assert dict(self.streamed) == open_
 
@@ -330,7 +330,7 @@ class Watch:
 @relaxed
 @given(conversations(max_size=20), tight)
 def test_nothing_raises_leaks_or_is_lost(stream: list[Wire], limits: Limits | None) -> None:
-    watch = Watch(limits)
+    watch = Observer(limits)
     for at, wire in enumerate(stream):
         watch.take(wire, float(at))
     watch.end()
@@ -353,7 +353,7 @@ def test_the_bounds_hold(stream: list[Wire], limits: Limits | None) -> None:
 
 @relaxed
 @given(conversations(), tight, st.sets(st.integers(0, 40)))
-def test_values_that_were_handed_out_never_change(
+def test_emitted_values_never_change(
     stream: list[Wire], limits: Limits | None, moments: set[int]
 ) -> None:
     processor = EventStreamProcessor(limits=limits)
@@ -422,7 +422,7 @@ def test_reset_keeps_what_is_stored_and_nothing_else(past: list[Wire], future: l
 
 @relaxed
 @given(conversations())
-def test_everything_that_is_told_can_be_written_down(stream: list[Wire]) -> None:
+def test_every_notification_can_be_rendered(stream: list[Wire]) -> None:
     processor = EventStreamProcessor()
     for at, wire in enumerate(stream):
         for note in fold(processor, wire, float(at)):

@@ -1,10 +1,10 @@
-"""Recordings of a real server, and what a person reads in each.
+"""Recordings of a real server, compared with transcripts written by a person.
 
 The recordings are not part of the repository (``REALTIME_TRIO_SHARED`` names the directory that
-has them, or they lie beside it). What a person reads in them is: tests/data/recordings/ has one
-script for each. It tells of every session its tokens and who says what (in brackets how a message
-ended that did not end well; behind a bar the tools it ran and what they gave back; a text that was
-replaced by lorem ipsum is an ellipsis), and then what the application hears on the way.
+has them, or they are next to it). The transcripts are: tests/data/recordings/ has a script for
+each. For every session, it lists the tokens and the messages (in brackets, how a message ended if
+not normally; after a bar, its tools and their results; an ellipsis for text that was replaced by
+lorem ipsum), and then the notifications that the application receives.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.skipif(not RECORDINGS.is_dir(), reason=NO_RECORDINGS)
 
 @attrs.frozen(slots=True)
 class Replayed:
-    """A recording that was folded: what was told, and the state in the end."""
+    """A folded recording: its notifications and the final state."""
 
     told: list[Json]
     state: Json
@@ -57,7 +57,7 @@ def replay(name: str) -> Replayed:
 
 
 def shown(content: Any) -> str:
-    """Text in one line; what was replaced as an ellipsis."""
+    """Return text in one line, with an ellipsis for replaced text."""
     said = content if isinstance(content, str) else json.dumps(content)
     if said.startswith("lorem "):
         return "…"
@@ -65,7 +65,7 @@ def shown(content: Any) -> str:
 
 
 def line(message: Json) -> str:
-    """A message as a line of the script."""
+    """Return a message as a line of the script."""
     results = {each["tool_use_id"]: each for each in message["tool_results"]}
     ended = "" if message["status"] == "complete" else f" [{message['status']}]"
     tools = ""
@@ -78,7 +78,7 @@ def line(message: Json) -> str:
 
 
 def heard(note: Json) -> str | None:
-    """A notification of note as one line; ``None`` for those that belong to every turn."""
+    """Return a notable notification as one line; ``None`` for those of every turn."""
     match note:
         case {"name": "tool-notification", "status": status, "tool_name": tool}:
             return f"{status} {tool}"
@@ -106,19 +106,19 @@ def test_every_recording_has_its_script() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_recording_reads_as_a_person_reads_it(name: str) -> None:
+def test_the_recording_matches_its_script(name: str) -> None:
     expected = (SCRIPTS / f"{name}.txt").read_text(encoding="utf-8")
     assert replay(name).script() == expected
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_nothing_is_left_over_and_nothing_was_wrong(name: str) -> None:
+def test_nothing_is_open_at_the_end_and_nothing_failed(name: str) -> None:
     state = replay(name).state
     counters = state["counters"]
     assert {key for key, value in counters.items() if value} == {"events"}
     assert state["active_tools"] == []
     assert state["subsessions"] == []
-    # The last input of one was sent on a link that was mute.
+    # The last input of one recording was sent on a mute link.
     assert state["turn"] == {"can_send_input": name != "reconnect"}
     for session in state["sessions"].values():
         assert session["open_message"] is None
@@ -150,14 +150,14 @@ def test_each_message_is_announced_as_it_is_stored_or_loaded(name: str) -> None:
             assert last[message["id"]] == message
 
 
-def test_names_and_metadata_are_those_that_were_set() -> None:
+def test_names_and_metadata_are_as_set() -> None:
     sessions = replay("tool_turn").state["sessions"]
     assert [session["name"] for session in sessions.values()] == ["Named by tool"]
     told = [note["name"] for note in replay("sessions").told]
     assert told.count("sessions-updated") == 8
 
 
-def test_thoughts_are_messages_of_their_own() -> None:
+def test_thoughts_are_separate_messages() -> None:
     [session] = replay("text_turn").state["sessions"].values()
     thoughts = [m for m in session["messages"] if m["role"] == "assistant (thought)"]
     assert [m["metadata"]["stop_reason"] for m in thoughts] == [None, "tool_use"]

@@ -1,4 +1,4 @@
-"""Rules S1-S3 where a list or a deletion meets what was seen live."""
+"""Rules S1-S3 for a list or a deletion after live events."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ from .talk import (
 SUB: Json = {"parent": MAIN, "user": MAIN}
 
 
-def said(*contents: str) -> list[Json]:
-    """A list of finished turns: what the user said, each with an answer."""
+def finished_turns(*contents: str) -> list[Json]:
+    """Return a list of finished turns: user messages, each with an answer."""
     return [
         {"role": role, "content": role[0] + content}
         for content in contents
@@ -51,12 +51,12 @@ def said(*contents: str) -> list[Json]:
 
 
 def turn(content: str) -> list[Json]:
-    """A turn that ends well."""
+    """Return the events of a turn that ends normally."""
     return [TURN_END, user(f"u{content}"), text(f"a{content}"), completion(False), TURN_START]
 
 
 def asks(content: str) -> list[Json]:
-    """A turn that runs."""
+    """Return the events of a running turn."""
     return [TURN_END, user(f"u{content}"), text("half")]
 
 
@@ -64,7 +64,7 @@ def asks(content: str) -> list[Json]:
 
 
 def is_whole(before: list[Json], listed: list[Json]) -> bool:
-    """Whether a list that comes in mid-turn, with nothing after it, takes the turn's place."""
+    """Whether a list that arrives during a turn, with nothing after it, replaces the turn."""
     talk = Talk()
     talk(*before, chat_session(MAIN, *listed))
     notes = talk(TURN_START)
@@ -79,49 +79,59 @@ def is_whole(before: list[Json], listed: list[Json]) -> bool:
 
 
 DECIDED: list[tuple[str, list[Json], list[Json], bool]] = [
-    ("the first turn", asks("1"), said("1"), True),
+    ("the first turn", asks("1"), finished_turns("1"), True),
     ("a list that is empty", asks("1"), [], False),
-    ("another question", asks("1"), said("2"), False),
-    ("a turn that ended before", [*turn("1"), *asks("2")], said("1", "2"), True),
-    ("a list without this turn", [*turn("1"), *asks("2")], said("1"), False),
-    ("the same question again", [*turn("1"), *asks("1")], said("1"), False),
-    ("a turn that was cancelled", [*asks("1"), CANCELLED, TURN_START, *asks("2")], said("2"), True),
+    ("another question", asks("1"), finished_turns("2"), False),
+    ("a turn that ended before", [*turn("1"), *asks("2")], finished_turns("1", "2"), True),
+    ("a list without this turn", [*turn("1"), *asks("2")], finished_turns("1"), False),
+    ("the same question again", [*turn("1"), *asks("1")], finished_turns("1"), False),
+    (
+        "a turn that was cancelled",
+        [*asks("1"), CANCELLED, TURN_START, *asks("2")],
+        finished_turns("2"),
+        True,
+    ),
     (
         "a turn that was killed",
         [TURN_END, user("u1"), interaction(True), text("x"), TURN_START, *asks("2")],
-        said("2"),
+        finished_turns("2"),
         True,
     ),
-    ("a turn that is a chat command", [user("u1"), TURN_START, *asks("2")], said("2"), True),
+    (
+        "a turn that is a chat command",
+        [user("u1"), TURN_START, *asks("2")],
+        finished_turns("2"),
+        True,
+    ),
     (
         "a list that came between the turns",
-        [*turn("1"), chat_session(MAIN, *said("1")), *asks("2")],
-        said("1", "2"),
+        [*turn("1"), chat_session(MAIN, *finished_turns("1")), *asks("2")],
+        finished_turns("1", "2"),
         True,
     ),
     (
         "a shorter list that came between the turns",
-        [*turn("1"), *turn("2"), chat_session(MAIN, *said("2")), *asks("3")],
-        said("2", "3"),
+        [*turn("1"), *turn("2"), chat_session(MAIN, *finished_turns("2")), *asks("3")],
+        finished_turns("2", "3"),
         True,
     ),
-    ("a turn whose question was not seen", [text("half")], said("1"), True),
+    ("a turn whose question was not seen", [text("half")], finished_turns("1"), True),
     (
         "two lists with nothing between them",
-        [*turn("1"), *asks("2"), chat_session(MAIN, *said("1", "2"))],
-        said("1", "2"),
+        [*turn("1"), *asks("2"), chat_session(MAIN, *finished_turns("1", "2"))],
+        finished_turns("1", "2"),
         True,
     ),
     (
         "a list in mid-turn, and a whole one after more of the turn",
-        [*turn("1"), *asks("2"), chat_session(MAIN, *said("1")), text("more")],
-        said("1", "2"),
+        [*turn("1"), *asks("2"), chat_session(MAIN, *finished_turns("1")), text("more")],
+        finished_turns("1", "2"),
         True,
     ),
     (
         "a server that has forgotten",
         [*turn("1"), *turn("2"), *asks("3")],
-        said("3"),
+        finished_turns("3"),
         False,
     ),
 ]
@@ -130,13 +140,13 @@ DECIDED: list[tuple[str, list[Json], list[Json], bool]] = [
 @pytest.mark.parametrize(
     ("before", "listed", "whole"), [pytest.param(*case, id=name) for name, *case in DECIDED]
 )
-def test_s1_a_list_was_complete_if_it_holds_the_turn(
+def test_s1_a_list_is_complete_if_it_contains_the_turn(
     before: list[Json], listed: list[Json], whole: bool
 ) -> None:
     assert is_whole(before, listed) is whole
 
 
-def test_s1_a_sub_session_s_messages_count_for_nothing() -> None:
+def test_s1_a_sub_session_s_messages_do_not_count() -> None:
     delegated: Json = {
         "role": "assistant",
         "content": [
@@ -144,36 +154,36 @@ def test_s1_a_sub_session_s_messages_count_for_nothing() -> None:
         ],
     }
     talk = Talk()
-    talk(*turn("1"), *asks("2"), chat_session(MAIN, *said("1"), delegated))
+    talk(*turn("1"), *asks("2"), chat_session(MAIN, *finished_turns("1"), delegated))
     assert only(talk(TURN_START), "session-messages-loaded") == []
 
 
-def test_s1_what_stays_is_interrupted_and_keeps_its_tools() -> None:
+def test_s1_kept_messages_are_interrupted_and_keep_their_tools() -> None:
     talk = Talk()
     talk(TURN_END, user("?"), end(call("t")), text("half"), chat_session(MAIN))
     assert completed(talk(TURN_START)) == [("assistant", "half", "interrupted", "interrupted")]
     assert attached(talk.last()) == [("t", "done")]
 
 
-def test_s1_what_waits_behind_a_list_that_forgot_gets_a_message() -> None:
+def test_s1_tools_that_wait_after_an_incomplete_list_get_a_message() -> None:
     talk = Talk()
     talk(TURN_END, user("?"), end(call("t")), chat_session(MAIN))
     talk(TURN_START)
     assert attached(talk.last()) == [("t", "done")]
 
 
-def test_s1_what_a_turn_has_said_is_not_interrupted_where_it_goes_on() -> None:
+def test_s1_messages_of_a_continuing_turn_are_not_interrupted() -> None:
     talk = Talk()
     talk(*asks("1"), chat_session(MAIN), text(" whole"))
     assert completed(talk(TURN_START)) == [("assistant", "half whole", "complete", None)]
 
 
-def test_s1_a_user_s_message_with_the_end_of_the_user_s_turn_says_that_it_goes_on() -> None:
+def test_s1_a_user_s_message_with_its_turn_end_continues_the_turn() -> None:
     talk = Talk()
-    talk(*asks("1"), chat_session(MAIN, *said("1")), user("!pp"))
+    talk(*asks("1"), chat_session(MAIN, *finished_turns("1")), user("!pp"))
     assert only(talk(TURN_START), "session-messages-loaded") == []
     talk = Talk()
-    talk(text("half"), chat_session(MAIN, *said("1")), user("!pp"))
+    talk(text("half"), chat_session(MAIN, *finished_turns("1")), user("!pp"))
     assert only(talk(TURN_START), "session-messages-loaded") != []
 
 
@@ -224,7 +234,7 @@ def without(*kinds: str) -> list[Json]:
     return [each for each in LIVE if each["type"] not in kinds]
 
 
-def test_s2_a_delegation_that_was_seen_live_is_not_unfolded() -> None:
+def test_s2_a_delegation_seen_live_is_not_unfolded() -> None:
     talk = Talk()
     talk(*LIVE, TURN_START)
     before = talk.messages()
@@ -268,7 +278,7 @@ UNFOLDED = [
         ),
     ],
 )
-def test_s2_one_that_was_not_seen_whole_is_unfolded(live: list[Json | None], news: bool) -> None:
+def test_s2_a_delegation_seen_in_part_is_unfolded(live: list[Json | None], news: bool) -> None:
     talk = Talk()
     for event in [*live, TURN_START]:
         if event is None:
@@ -289,7 +299,7 @@ def test_s2_one_that_was_not_seen_whole_is_unfolded(live: list[Json | None], new
         {**ASK, "input": {"message": "find z"}},
     ],
 )
-def test_s2_id_name_and_request_tell_delegations_apart(other: Json) -> None:
+def test_s2_delegations_are_identified_by_id_name_and_request(other: Json) -> None:
     talk = Talk()
     talk(*LIVE, TURN_START)
     [asked, answered, _] = TOLD
@@ -299,7 +309,7 @@ def test_s2_id_name_and_request_tell_delegations_apart(other: Json) -> None:
     assert len(talk.messages()) == 3
 
 
-def test_s2_what_an_earlier_load_unfolded_is_unfolded_again_but_not_announced() -> None:
+def test_s2_a_second_load_unfolds_again_but_announces_nothing() -> None:
     talk = Talk()
     talk(chat_session(MAIN, *TOLD))
     notes = talk(chat_session("other"), chat_session(MAIN, *TOLD))
@@ -310,7 +320,7 @@ def test_s2_what_an_earlier_load_unfolded_is_unfolded_again_but_not_announced() 
     assert talk.transcript() == UNFOLDED * 2
 
 
-def test_s2_equal_delegations_of_one_list_are_announced_each() -> None:
+def test_s2_each_of_several_equal_delegations_is_announced() -> None:
     talk = Talk()
     assert (
         announced(talk(chat_session(MAIN, *TOLD, *TOLD)))
@@ -322,7 +332,7 @@ def test_s2_equal_delegations_of_one_list_are_announced_each() -> None:
     )
 
 
-def test_s2_one_that_ends_by_its_result_alone_was_seen_as_well() -> None:
+def test_s2_a_delegation_that_ends_by_its_result_was_seen_too() -> None:
     talk = Talk()
     talk(*LIVE[:-1], {**LIVE[-1], "tool_calls": None}, TURN_START)
     talk(chat_session(MAIN, *TOLD))
@@ -336,7 +346,7 @@ def test_s2_an_open_message_of_its_sub_session_counts() -> None:
     assert attached(talk.messages()[1]) == [("d", '{"agent_message": "y is 2"}')]
 
 
-def test_s2_each_of_several_is_looked_for_among_its_own_messages() -> None:
+def test_s2_each_of_several_is_compared_with_its_own_messages() -> None:
     talk = Talk()
     again = {**ASK, "id": "e"}
     talk(*LIVE, begin(again), sub_started(parent=MAIN), end(again))
@@ -345,7 +355,7 @@ def test_s2_each_of_several_is_looked_for_among_its_own_messages() -> None:
     assert talk.transcript() == [*UNFOLDED[:2], ("user", "find y")]
 
 
-def test_s2_a_list_in_mid_turn_leaves_the_delegation_that_runs() -> None:
+def test_s2_a_list_during_a_turn_keeps_the_running_delegation() -> None:
     talk = Talk()
     talk(*LIVE, TURN_START, *turn("2")[:2], chat_session(MAIN, *TOLD), TURN_START)
     assert announced(talk(chat_session(MAIN, *TOLD))) == []
@@ -365,19 +375,19 @@ def test_s2_parallel_delegations_are_each_announced_once() -> None:
     assert started["sub_agent_type"] == "assist"
 
 
-def test_s2_a_sub_session_without_a_call_is_nobody_s() -> None:
+def test_s2_a_sub_session_without_a_call_matches_no_delegation() -> None:
     talk = Talk()
     talk(begin(call("t")), sub_started(parent=MAIN))
     notes = talk(sub_started(parent=MAIN))
     assert names(notes) == ["subsession-started"]
 
 
-# -- S3: a current session that was deleted and goes on ------------------------------------
+# -- S3: a deleted current session that continues ------------------------------------
 
 DELETED: Json = {"type": "delete_chat_session"}
 
 
-def test_s3_the_server_may_go_on_in_a_session_that_it_deleted() -> None:
+def test_s3_the_server_may_continue_in_a_deleted_session() -> None:
     talk = Talk()
     talk(message("kept"), TURN_START)
     talk(DELETED, {"type": "error", "message": "no"})
@@ -405,7 +415,7 @@ def test_s3_the_server_may_go_on_in_a_session_that_it_deleted() -> None:
         {"type": "chat_session_name_changed", "session_name": "n", "session_id": MAIN},
     ],
 )
-def test_s3_an_event_of_that_session_brings_its_record_back(event: Json) -> None:
+def test_s3_an_event_of_that_session_restores_its_record(event: Json) -> None:
     talk = Talk()
     talk(message("kept"), DELETED, event)
     assert talk.transcript()[0] == ("assistant", "kept")
@@ -442,7 +452,7 @@ def test_s3_a_null_session_does_not() -> None:
     assert talk.now.control.chat_session_id == MAIN
 
 
-def test_s3_a_session_that_is_deleted_again_stays_out_of_sight() -> None:
+def test_s3_a_session_that_is_deleted_again_stays_hidden() -> None:
     talk = Talk()
     talk(message("kept"), DELETED)
     assert talk({**DELETED, "session_id": MAIN}, DELETED) == []
@@ -450,7 +460,7 @@ def test_s3_a_session_that_is_deleted_again_stays_out_of_sight() -> None:
     assert talk.transcript() == [("assistant", "kept")]
 
 
-def test_s3_one_that_was_not_current_is_gone() -> None:
+def test_s3_a_deleted_session_that_was_not_current_is_gone() -> None:
     talk = Talk()
     talk(message("x", "other"), {**DELETED, "session_id": "other"})
     assert names(talk(TURN_END)) == []
@@ -458,7 +468,7 @@ def test_s3_one_that_was_not_current_is_gone() -> None:
     assert talk.messages("other") == []
 
 
-def test_s3_a_user_session_that_was_set_meanwhile_stays() -> None:
+def test_s3_a_user_session_set_meanwhile_stays() -> None:
     talk = Talk()
     talk(DELETED)
     talk.set_user_session_id("set")
@@ -470,7 +480,7 @@ def test_s3_a_user_session_that_was_set_meanwhile_stays() -> None:
     assert talk.now.text.user_session_id == "set"
 
 
-def test_s3_it_comes_back_within_the_bounds() -> None:
+def test_s3_it_is_restored_within_the_bounds() -> None:
     talk = Talk(limits=Limits(max_sessions=1))
     talk(DELETED, message("x", "other"))
     notes = talk(TURN_END)
@@ -478,7 +488,7 @@ def test_s3_it_comes_back_within_the_bounds() -> None:
     assert list(talk.state["sessions"]) == [MAIN]
 
 
-def test_s3_its_tools_and_what_it_had_open_have_ended() -> None:
+def test_s3_its_tools_and_its_open_message_have_ended() -> None:
     talk = Talk()
     talk(select(call("t")), thought("hm"), DELETED, TURN_END)
     assert talk.state["active_tools"] == []

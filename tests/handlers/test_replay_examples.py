@@ -1,8 +1,8 @@
-"""Five traces, and beside each what an application is to be told of it, line by line.
+"""Five traces, each with the notifications that an application must receive.
 
-The expected files were written apart from this library: their ids, their timestamps and the words
-of their processing errors are only examples, so these are made alike on both sides before they
-are compared. Everything else counts, and the order first of all.
+The expected files were written independently of this library: their ids, their timestamps and the
+texts of their processing errors are only examples, so both sides are normalised before they are
+compared. Everything else counts, including the order.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def lines(path: Path) -> list[Json]:
 
 
 def replay(path: Path) -> list[Json]:
-    """What ``replay --json`` would print."""
+    """Return what ``replay --json`` prints."""
     processor, now, notes = EventStreamProcessor(), EPOCH, list[Json]()
     for number, line in enumerate(lines(path)):
         if "__ctl" in line:
@@ -41,8 +41,8 @@ def replay(path: Path) -> list[Json]:
     return [*notes, {"state": state_to_json(processor.state)}]
 
 
-class Alike:
-    """Gives ids, times and wordings that two sides choose freely one form."""
+class Normaliser:
+    """Normalises ids, times and texts that each side can choose freely."""
 
     def __init__(self) -> None:
         self._ids: dict[str, str] = {}
@@ -72,20 +72,20 @@ def test_there_are_five_examples() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_application_is_told_what_the_example_says(name: str) -> None:
+def test_the_notifications_match_the_example(name: str) -> None:
     notes = replay(DATA / name)
     expected = lines(DATA / name.replace(".jsonl", ".out.jsonl"))
-    ours, theirs = Alike(), Alike()
-    # The examples leave out what the control lane says at once of a cancel, although the
-    # format's page has it: it stands in our output, and is looked at below.
+    ours, theirs = Normaliser(), Normaliser()
+    # The examples omit the control lane's immediate notification of a cancel, although the
+    # description of the format has it. Our output has it; a test below checks it.
     notes = [note for note in notes if note.get("name") != "turn-cancelled"]
-    # Nor have they the counter of events of which something was left out: they hold none.
+    # They also omit the counter of tolerated events, because they have none.
     expected[-1]["state"]["counters"]["tolerated"] = 0
     for got, wanted in zip(notes, expected, strict=True):
         assert ours(got) == theirs(wanted)
 
 
-def test_a_cancel_is_told_at_once_as_well() -> None:
+def test_a_cancel_is_also_reported_immediately() -> None:
     notes = replay(DATA / "cancel_mid_text.jsonl")
     at_cancel = [note["name"] for note in notes if note.get("event") == 10]
     assert at_cancel == ["turn-cancelled", "message-complete", "response-cancelled"]
@@ -96,7 +96,7 @@ def test_the_same_trace_gives_the_same_output(name: str) -> None:
     assert json.dumps(replay(DATA / name)) == json.dumps(replay(DATA / name))
 
 
-def test_times_move_with_the_clock_of_the_replay() -> None:
+def test_times_follow_the_clock_of_the_replay() -> None:
     """The example writes 6000 ms as 6 ms after the first message; ours are milliseconds."""
     state = replay(DATA / "cancel_mid_text.jsonl")[-1]["state"]
     [session] = state["sessions"].values()

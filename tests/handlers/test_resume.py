@@ -1,4 +1,4 @@
-"""Rule S2 as a property: a history reads as the stream that it was made by."""
+"""Rule S2 as a property: a history reads back as the stream that produced it."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ from .talk import (
 )
 from .test_recordings import NO_RECORDINGS, RECORDINGS
 
-# What an agent does within one completion: a kind, and its text or the name of a tool. A
-# ``server`` tool runs while the completion does, an ``empty`` one has blank text for arguments.
+# The steps of an agent in one completion: a kind, and its text or the name of a tool. A
+# ``server`` tool runs during the completion; an ``empty`` tool has blank text as arguments.
 Step: TypeAlias = tuple[str, str]
 Round: TypeAlias = list[Step]
 
@@ -53,7 +53,7 @@ turns = st.lists(rounds, max_size=3)
 
 
 def calls_of(steps: Round, key: str) -> list[Json]:
-    """The calls of one completion, each with an id of its own."""
+    """Return the calls of one completion, each with its own id."""
     arguments: dict[str, Any] = {"tool": {"n": 1}, "empty": ""}
     return [
         call(f"{key}.{i}", "think", {"thought": said})
@@ -65,7 +65,7 @@ def calls_of(steps: Round, key: str) -> list[Json]:
 
 
 def server_tool(identity: str, name: str) -> tuple[Json, Json]:
-    """A call of a server's tool and its result, as Anthropic writes them."""
+    """Return a call of a server tool and its result, as Anthropic writes them."""
     kind = "mcp" if name == "mcp" else "server"
     found = [{"type": "web_search_result", "title": "T", "encrypted_content": "e"}]
     return (
@@ -82,7 +82,7 @@ def results_of(calls: list[Json]) -> list[Json]:
 
 
 def streamed(turns: list[list[Round]], *, anthropic: bool) -> Iterator[Json]:
-    """The events of the turns; OpenAI's agents never say that a completion has ended."""
+    """Return the events of the turns; OpenAI's agents send no end of a completion."""
     yield chat_session()
     for t, rounds in enumerate(turns):
         yield user(f"question {t}")
@@ -136,7 +136,7 @@ def anthropic_history(turns: list[list[Round]]) -> Iterator[Json]:
 
 
 def openai_history(turns: list[list[Round]]) -> Iterator[Json]:
-    """Thinking stands beside the content, and calls behind it, so one step of each kind only."""
+    """Thinking is next to the content and calls follow it, so there is one step of each kind."""
     for t, rounds in enumerate(turns):
         yield {"role": "user", "content": [{"type": "text", "text": f"question {t}"}]}
         for r, steps in enumerate(rounds):
@@ -164,7 +164,7 @@ def openai_call(each: Json) -> Json:
 
 
 def openai_shape(steps: Round) -> Round:
-    """Thinking, then text, then calls, as OpenAI's messages can say it."""
+    """Return the steps as OpenAI's messages can express them: thinking, text, calls."""
     said = dict(step for step in steps if step[0] in ("thinking", "text"))
     kept = [(kind, said[kind]) for kind in ("thinking", "text") if kind in said]
     if "text" not in said and "thinking" in said:
@@ -176,7 +176,7 @@ def openai_shape(steps: Round) -> Round:
 
 
 def read(*events: Json) -> list[tuple[Any, ...]]:
-    """What a person sees."""
+    """Return what a person sees."""
     talk = Talk(session=None)
     notes = talk(*events)
     assert talk.counters["malformed"] == 0
@@ -192,7 +192,7 @@ def read(*events: Json) -> list[tuple[Any, ...]]:
 
 
 def paired(message: Json) -> list[tuple[str, str | None]]:
-    """The tools of a message by id, each with its result; calls of one id have theirs in order."""
+    """Return the tools of a message by id, with their results; equal ids in order."""
     left = [(result["tool_use_id"], result["content"]) for result in message["tool_results"]]
     pairs: list[tuple[str, str | None]] = []
     for each in message["tool_calls"]:
@@ -204,8 +204,8 @@ def paired(message: Json) -> list[tuple[str, str | None]]:
     return pairs
 
 
-def numbered_anew(events: Iterable[Json]) -> list[Json]:
-    """The same with the ids of vendors that number calls from zero in each round."""
+def renumbered(events: Iterable[Json]) -> list[Json]:
+    """Return the turns with ids of vendors that number calls from zero in each round."""
     return [
         json.loads(re.sub(r'"\d+\.\d+\.(\d+)"', r'"call_\1"', json.dumps(event)))
         for event in events
@@ -217,8 +217,8 @@ def compare(
 ) -> None:
     stream = list(streamed(turns, anthropic=history is anthropic_history))
     assert read(chat_session(MAIN, *history(turns))) == read(*stream)
-    again = read(chat_session(MAIN, *numbered_anew(history(turns))))
-    assert again == read(*numbered_anew(stream))
+    again = read(chat_session(MAIN, *renumbered(history(turns))))
+    assert again == read(*renumbered(stream))
 
 
 @given(turns)
@@ -237,7 +237,7 @@ def test_s2_an_openai_history_reads_as_its_stream(turns: list[list[Round]]) -> N
 @pytest.mark.skipif(not RECORDINGS.is_dir(), reason=NO_RECORDINGS)
 @pytest.mark.parametrize("name", ["init_new", "server_tool_redacted", "sessions"])
 def test_s2_a_recorded_history_reads_as_the_recorded_stream(name: str) -> None:
-    """Every list that the server sent of a session whose turns were streamed before it."""
+    """For every list whose session had been streamed before it."""
     processor, compared = EventStreamProcessor(), 0
     for line in (RECORDINGS / f"{name}.jsonl").read_text(encoding="utf-8").splitlines():
         row = json.loads(line)

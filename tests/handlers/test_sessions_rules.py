@@ -1,4 +1,4 @@
-"""Rules S1-S4: which sessions there are, and what the server's lists of them hold."""
+"""Rules S1-S4: which sessions exist, and how the server's lists change them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def blocks(*given: Json) -> Json:
     return {"role": "assistant", "content": list(given)}
 
 
-def said(content: str) -> Json:
+def texts(content: str) -> Json:
     return {"type": "text", "text": content}
 
 
@@ -64,7 +64,7 @@ def results(*given: Json) -> Json:
 
 
 def loaded(notes: list[Json]) -> list[list[tuple[str, Any]]]:
-    """Of every list that was loaded, who said what."""
+    """Return role and text of the messages in each loaded list."""
     return [
         [(each["role"], each["content"]) for each in note["messages"]]
         for note in only(notes, "session-messages-loaded")
@@ -87,7 +87,7 @@ def test_s1_a_session_becomes_current_and_is_announced_in_order() -> None:
     assert (session["name"], session["metadata"], session["token_count"]) == ("Chat", {"a": 1}, 9)
 
 
-def test_s1_a_session_says_whose_form_its_history_has() -> None:
+def test_s1_a_session_names_the_format_of_its_history() -> None:
     talk = Talk()
     talk(text("x", "sub", parent=MAIN, user=MAIN))
     assert {each.id: each.vendor for each in talk.now.sessions.values()} == {
@@ -98,7 +98,7 @@ def test_s1_a_session_says_whose_form_its_history_has() -> None:
     assert talk.now.sessions[MAIN].vendor == "openai"
 
 
-def test_s1_the_previous_session_is_named_and_stays() -> None:
+def test_s1_the_previous_session_is_named_and_kept() -> None:
     talk = Talk()
     talk(message("x"))
     notes = talk(chat_session("next"))
@@ -107,7 +107,7 @@ def test_s1_the_previous_session_is_named_and_stays() -> None:
     assert talk.transcript() == [("assistant", "x")]
 
 
-def test_s1_no_session_is_an_error_of_the_server() -> None:
+def test_s1_a_missing_session_is_an_error_of_the_server() -> None:
     talk = Talk()
     before = talk.now.text
     [notes] = talk(chat_session(None))
@@ -123,7 +123,7 @@ def test_s1_no_session_is_an_error_of_the_server() -> None:
 @pytest.mark.parametrize(
     "bad", [5, None, "text", [], {"content": 5}, {"role": "user", "content": {}}]
 )
-def test_s1_a_bad_message_costs_itself_only(bad: Any) -> None:
+def test_s1_a_bad_message_affects_only_itself(bad: Any) -> None:
     talk = Talk()
     talk(chat_session(MAIN, OLD[0], bad, OLD[1]))
     assert [content for _, content in talk.transcript()] == [
@@ -141,14 +141,14 @@ def test_s1_an_ill_typed_session_changes_nothing() -> None:
     assert talk.now.text == before
 
 
-def test_s1_the_list_takes_the_place_of_what_was_known() -> None:
+def test_s1_the_list_replaces_the_known_messages() -> None:
     talk = Talk()
     talk(user("a"), text("b"), completion(False), TURN_START)
     assert loaded(talk(chat_session(MAIN, *OLD))) == [OLD_SAID]
     assert talk.transcript() == OLD_SAID
 
 
-def test_s1_a_client_may_have_come_in_mid_turn() -> None:
+def test_s1_a_client_may_have_joined_during_a_turn() -> None:
     talk = Talk()
     talk(text("half"))
     notes = talk(chat_session(MAIN, *OLD))
@@ -158,7 +158,7 @@ def test_s1_a_client_may_have_come_in_mid_turn() -> None:
     assert talk.transcript() == [*OLD_SAID, ("assistant", "half done")]
 
 
-def test_s1_a_session_that_only_its_turn_is_known_of_is_known() -> None:
+def test_s1_a_session_known_only_from_its_turn_is_known() -> None:
     talk = Talk(session=None)
     talk(message("first"), text("half"))
     talk(chat_session(MAIN, *OLD))
@@ -166,8 +166,8 @@ def test_s1_a_session_that_only_its_turn_is_known_of_is_known() -> None:
     assert talk.session()["open_message"]["content"] == "half"
 
 
-def test_s1_a_user_s_message_alone_is_no_turn() -> None:
-    """A chat command's message comes without the end of the user's turn."""
+def test_s1_a_user_s_message_alone_is_not_a_turn() -> None:
+    """A chat command's message comes without an end of the user's turn."""
     talk = Talk()
     talk(user("!pp"))
     assert loaded(talk(chat_session(MAIN, *OLD))) == [OLD_SAID]
@@ -176,7 +176,7 @@ def test_s1_a_user_s_message_alone_is_no_turn() -> None:
 
 
 @pytest.mark.parametrize("asked", [[TURN_END, user("?")], [user("?"), TURN_END]])
-def test_s1_with_the_end_of_the_user_s_turn_it_is_one(asked: list[Json]) -> None:
+def test_s1_with_the_end_of_the_user_s_turn_it_is_a_turn(asked: list[Json]) -> None:
     talk = Talk()
     talk(TURN_START, *asked)
     assert loaded(talk(chat_session(MAIN, *OLD))) == [[*OLD_SAID, ("user", "?")]]
@@ -189,7 +189,7 @@ def test_s1_a_chat_command_before_the_turn_stays_with_it() -> None:
     assert talk.transcript() == [*OLD_SAID, ("user", "!pp"), ("user", "?")]
 
 
-def test_s1_a_running_turn_stays_behind_the_list() -> None:
+def test_s1_a_running_turn_stays_after_the_list() -> None:
     talk = Talk()
     talk(user("?"), thought("hm"), text("half"))
     notes = talk(chat_session(MAIN, *OLD))
@@ -205,7 +205,7 @@ def test_s1_a_running_turn_stays_behind_the_list() -> None:
     ]
 
 
-def test_s1_the_turn_that_runs_began_with_the_user_s_last() -> None:
+def test_s1_the_running_turn_began_with_the_user_s_last_turn() -> None:
     talk = Talk()
     talk(user("1"), message("x"), TURN_START, user("2"), message("y"), user("3"))
     assert loaded(talk(chat_session(MAIN, *OLD))) == [
@@ -222,13 +222,13 @@ def test_s1_a_turn_may_be_resumed_more_than_once() -> None:
     assert talk.transcript() == [*OLD_SAID, ("user", "?"), ("assistant", "half!?")]
 
 
-def test_s1_another_session_s_turn_is_no_reason_to_keep() -> None:
+def test_s1_another_session_s_turn_keeps_no_messages() -> None:
     talk = Talk()
     talk(message("x"), TURN_START, user("?", "other", user="other"))
     assert loaded(talk(chat_session(MAIN, *OLD))) == [OLD_SAID]
 
 
-def test_s1_the_user_s_messages_in_a_list_begin_no_turn() -> None:
+def test_s1_user_messages_in_a_list_start_no_turn() -> None:
     talk = Talk()
     talk(TURN_START, TURN_END, chat_session(MAIN, *OLD))
     assert loaded(talk(chat_session(MAIN, *OLD))) == [OLD_SAID]
@@ -236,7 +236,7 @@ def test_s1_the_user_s_messages_in_a_list_begin_no_turn() -> None:
     assert loaded(talk(chat_session(MAIN, *OLD))) == [[*OLD_SAID, ("assistant", "x")]]
 
 
-def test_s1_a_list_that_nothing_follows_was_complete() -> None:
+def test_s1_a_list_without_later_events_was_complete() -> None:
     talk = Talk()
     talk(user("?"), text("half"))
     complete = (
@@ -271,7 +271,7 @@ STREAM = [
 
 @pytest.mark.parametrize("event", STREAM)
 @pytest.mark.parametrize("before", [[], [text("half")], [text("half"), completion(False)]])
-def test_s1_any_event_of_the_stream_says_that_it_was_not(before: list[Json], event: Json) -> None:
+def test_s1_any_event_of_the_stream_makes_it_incomplete(before: list[Json], event: Json) -> None:
     talk = Talk()
     talk(TURN_END, user("?"), *before, chat_session(MAIN, *OLD, SAYS), event)
     assert loaded(talk(TURN_START)) == []
@@ -293,37 +293,37 @@ def test_s1_any_event_of_the_stream_says_that_it_was_not(before: list[Json], eve
         {"type": "made_up", "session_id": MAIN},
     ],
 )
-def test_s1_nothing_else_does(event: Json) -> None:
+def test_s1_no_other_event_does(event: Json) -> None:
     talk = Talk()
     talk(user("?"), text("half"), chat_session(MAIN, *OLD, SAYS), event)
     assert loaded(talk(TURN_START)) == [[*OLD_SAID, ("user", "?")]]
     assert talk.transcript() == [*OLD_SAID, ("user", "?")]
 
 
-def test_s1_a_late_delta_is_of_the_stream_too() -> None:
+def test_s1_a_late_delta_belongs_to_the_stream_too() -> None:
     talk = Talk()
     talk(user("?"), text("half"), CANCELLED, chat_session(MAIN, *OLD, SAYS), text("late"))
     assert loaded(talk(TURN_START)) == []
     assert talk.last()["status"] == "cancelled"
 
 
-def test_s1_a_delta_before_a_cancel_is_of_the_stream() -> None:
+def test_s1_a_delta_before_a_cancel_belongs_to_the_stream() -> None:
     talk = Talk()
     talk(user("?"), text("half"), chat_session(MAIN, *OLD, SAYS), text(" more"), CANCELLED)
     assert loaded(talk(TURN_START)) == []
     assert talk.last()["content"] == "half more"
 
 
-def test_s1_a_cancel_alone_is_not() -> None:
+def test_s1_a_cancel_alone_does_not() -> None:
     talk = Talk()
     talk(user("?"), text("half"), chat_session(MAIN, *OLD, SAYS), CANCELLED)
     assert loaded(talk(TURN_START)) == [[*OLD_SAID, ("user", "?")]]
 
 
-def test_s1_tools_of_a_complete_list_go_where_it_says() -> None:
+def test_s1_tools_of_a_complete_list_attach_as_listed() -> None:
     talk = Talk()
     talk(user("?"), begin(call("a"), call("b")), end(call("a")))
-    done = (SAYS, blocks(said("x"), use("a")), results(result("a", "listed")))
+    done = (SAYS, blocks(texts("x"), use("a")), results(result("a", "listed")))
     notes = talk(chat_session(MAIN, *done), TURN_START)
     assert completed(notes) == []
     assert [attached(m) for m in talk.messages()] == [[], [("a", "listed")]]
@@ -332,8 +332,8 @@ def test_s1_tools_of_a_complete_list_go_where_it_says() -> None:
     assert attached(talk.last()) == [("a", "again"), ("b", "done")]
 
 
-def test_s1_what_a_complete_list_ends_with_decides_who_takes_tools() -> None:
-    delegated = blocks(said("x"), use("d", "aa_chat", {"message": "do"}))
+def test_s1_the_end_of_a_complete_list_decides_which_message_takes_tools() -> None:
+    delegated = blocks(texts("x"), use("d", "aa_chat", {"message": "do"}))
     talk = Talk(limits=Limits(max_messages=4))
     talk(user("?"), text("half"), chat_session(MAIN, SAYS, SAYS, delegated), TURN_START)
     assert len(talk.messages()) == 2
@@ -344,7 +344,7 @@ def test_s1_what_a_complete_list_ends_with_decides_who_takes_tools() -> None:
     assert [c["id"] for c in talk.session()["waiting_tools"]] == ["t2"]
 
 
-def test_s1_tools_that_run_go_on_running() -> None:
+def test_s1_running_tools_continue() -> None:
     talk = Talk()
     talk(begin(call("t")), end(call("w")), chat_session(MAIN, *OLD))
     assert [t["id"] for t in talk.state["active_tools"]] == ["t"]
@@ -366,7 +366,7 @@ def test_s1_token_counts_restart_from_the_server_s() -> None:
     assert spent(talk) == (0, 0, 3)
 
 
-def test_s1_a_server_that_does_not_count_leaves_the_client_s_own() -> None:
+def test_s1_without_a_server_s_count_the_client_s_is_kept() -> None:
     talk = Talk()
     talk(completion(False, input_tokens=5, output_tokens=3), chat_session(MAIN, *OLD))
     assert spent(talk) == (5, 3, 8)
@@ -381,7 +381,7 @@ LIVE_AND_RESUMED: list[tuple[str, list[Json], list[Json]]] = [
         "thinking, text and a tool",
         [
             SAYS,
-            blocks({"type": "thinking", "thinking": "hm"}, said("x"), use("t")),
+            blocks({"type": "thinking", "thinking": "hm"}, texts("x"), use("t")),
             results(result("t")),
         ],
         [user("?"), thought("hm"), text("x"), begin(call("t")), completion(False), end(call("t"))],
@@ -391,7 +391,7 @@ LIVE_AND_RESUMED: list[tuple[str, list[Json], list[Json]]] = [
         [
             SAYS,
             blocks(use("a"), use("b")),
-            results(result("b", "B"), result("a", "A"), said("and")),
+            results(result("b", "B"), result("a", "A"), texts("and")),
         ],
         [
             user("?"),
@@ -415,7 +415,7 @@ LIVE_AND_RESUMED: list[tuple[str, list[Json], list[Json]]] = [
     ),
     (
         "text after a tool's turn",
-        [SAYS, blocks(said("x"), use("t")), results(result("t")), blocks(said("y"))],
+        [SAYS, blocks(texts("x"), use("t")), results(result("t")), blocks(texts("y"))],
         [user("?"), text("x"), completion(False), end(call("t")), text("y"), completion(False)],
     ),
     (
@@ -438,24 +438,22 @@ LIVE_AND_RESUMED: list[tuple[str, list[Json], list[Json]]] = [
 ]
 
 
-def told_of(talk: Talk) -> list[Any]:
+def announced_delegations(talk: Talk) -> list[Any]:
     return [(m["role"], m["content"], m["tool_calls"], m["tool_results"]) for m in talk.messages()]
 
 
 @pytest.mark.parametrize(
     ("history", "stream"), [pytest.param(h, s, id=name) for name, h, s in LIVE_AND_RESUMED]
 )
-def test_s2_resuming_gives_what_streaming_would_have(
-    history: list[Json], stream: list[Json]
-) -> None:
+def test_s2_resuming_gives_the_result_of_streaming(history: list[Json], stream: list[Json]) -> None:
     live, resumed = Talk(), Talk()
     live(*stream, TURN_START)
     notes = resumed(chat_session(MAIN, *history))
-    assert told_of(resumed) == told_of(live)
+    assert announced_delegations(resumed) == announced_delegations(live)
     assert only(notes, "session-messages-loaded")[0]["messages"] == resumed.messages()
 
 
-def test_s2_delegations_stand_in_the_parent_s_list() -> None:
+def test_s2_delegations_are_in_the_parent_s_list() -> None:
     talk = Talk(session=None)
     agent = {"key": "chief"}
     notes = talk(
@@ -463,7 +461,7 @@ def test_s2_delegations_stand_in_the_parent_s_list() -> None:
             MAIN,
             SAYS,
             blocks(
-                said("One moment."),
+                texts("One moment."),
                 use("d", "ateam_oneshot", {"agent_key": "w", "message": "do it"}),
                 use("t"),
             ),
@@ -522,7 +520,7 @@ def test_s2_an_unmatched_result_stays_a_part() -> None:
 
 def test_s2_a_resumed_call_without_result_attaches_without_one() -> None:
     talk = Talk()
-    talk(chat_session(MAIN, SAYS, blocks(said("x"), use("t"))))
+    talk(chat_session(MAIN, SAYS, blocks(texts("x"), use("t"))))
     assert attached(talk.last()) == [("t", None)]
     talk(text("next"), completion(False))
     assert talk.last()["content"] == "next"
@@ -535,7 +533,7 @@ def rename(name: str, **fields: Any) -> Json:
     return {"type": "chat_session_name_changed", "session_name": name, **fields}
 
 
-def test_s3_a_rename_acts_on_the_session_it_names() -> None:
+def test_s3_a_rename_applies_to_the_named_session() -> None:
     talk = Talk()
     talk(chat_session("b"))
     notes = talk(rename("new", session_id=MAIN))
@@ -544,14 +542,14 @@ def test_s3_a_rename_acts_on_the_session_it_names() -> None:
 
 
 @pytest.mark.parametrize("fields", [{}, {"session_id": None}])
-def test_s3_or_on_the_current_one(fields: Json) -> None:
+def test_s3_or_to_the_current_one(fields: Json) -> None:
     talk = Talk()
     talk(chat_session("b"), rename("new", **fields))
     assert (talk.session()["name"], talk.session("b")["name"]) == (None, "new")
 
 
 @pytest.mark.parametrize("known", [MAIN, None])
-def test_s3_a_session_that_nobody_knows_is_not_renamed(known: str | None) -> None:
+def test_s3_an_unknown_session_is_not_renamed(known: str | None) -> None:
     talk = Talk(session=known)
     before = talk.now.text
     assert talk(rename("new", session_id="unknown")) == []
@@ -568,7 +566,7 @@ def test_s3_without_a_current_session_there_is_nothing_to_change() -> None:
     assert talk.now.text == before
 
 
-def test_s3_metadata_is_the_current_session_s() -> None:
+def test_s3_metadata_applies_to_the_current_session() -> None:
     talk = Talk()
     talk(chat_session("b", metadata={"old": 1}))
     notes = talk({"type": "session_metadata_changed", "meta": {"a": 1}})
@@ -576,7 +574,7 @@ def test_s3_metadata_is_the_current_session_s() -> None:
     assert (talk.session()["metadata"], talk.session("b")["metadata"]) == ({}, {"a": 1})
 
 
-def test_s3_so_is_the_agent() -> None:
+def test_s3_and_so_does_the_agent() -> None:
     talk = Talk()
     talk(chat_session("b"), {"type": "agent_configuration_changed", "agent_config": {"key": "k"}})
     agents = [session.agent for session in talk.now.sessions.values()]
@@ -585,7 +583,7 @@ def test_s3_so_is_the_agent() -> None:
 
 @pytest.mark.parametrize("kind", ["chat_session_deleted", "delete_chat_session"])
 @pytest.mark.parametrize("fields", [{}, {"session_id": None}, {"session_id": MAIN}])
-def test_s3_deleting_the_current_leaves_none(kind: str, fields: Json) -> None:
+def test_s3_deleting_the_current_session_leaves_none(kind: str, fields: Json) -> None:
     talk = Talk()
     talk(message("x", "other"), begin(call("t")), text("half"))
     notes = talk({"type": kind, **fields})
@@ -605,7 +603,7 @@ def test_s3_deleting_the_current_leaves_none(kind: str, fields: Json) -> None:
 
 
 @pytest.mark.parametrize("kind", ["chat_session_deleted", "delete_chat_session"])
-def test_s3_deleting_another_leaves_the_current(kind: str) -> None:
+def test_s3_deleting_another_session_keeps_the_current_one(kind: str) -> None:
     talk = Talk()
     talk(message("x", "other"))
     notes = talk({"type": kind, "session_id": "other"})
@@ -614,7 +612,7 @@ def test_s3_deleting_another_leaves_the_current(kind: str) -> None:
     assert list(talk.state["sessions"]) == [MAIN]
 
 
-def test_s3_deleting_what_nobody_knows_changes_nothing() -> None:
+def test_s3_deleting_an_unknown_session_changes_nothing() -> None:
     talk = Talk()
     before = talk.now.text
     assert talk({"type": "delete_chat_session", "session_id": "unknown"}) == []
@@ -624,14 +622,14 @@ def test_s3_deleting_what_nobody_knows_changes_nothing() -> None:
 # -- S4: bounds ----------------------------------------------------------------------------
 
 
-def test_s4_the_bounds_have_defaults_and_a_least() -> None:
+def test_s4_the_bounds_have_defaults_and_a_minimum() -> None:
     assert EventStreamProcessor().state.text.rest.limits == Limits()
     for name in ("max_sessions", "max_messages"):
         with pytest.raises(ValueError, match="must be >= 1"):
             Limits(**{name: 0})
 
 
-def test_s4_at_most_so_many_messages_are_kept() -> None:
+def test_s4_messages_are_bounded() -> None:
     talk = Talk(limits=Limits(max_messages=3))
     for i in range(5):
         talk(message(str(i)))
@@ -644,14 +642,14 @@ def test_s4_at_most_so_many_messages_are_kept() -> None:
     ]
 
 
-def test_s4_a_list_in_mid_turn_is_bounded_with_the_turn() -> None:
+def test_s4_a_list_during_a_turn_is_bounded_with_the_turn() -> None:
     talk = Talk(limits=Limits(max_messages=3))
     talk(user("1"), message("2"), chat_session(MAIN, *OLD, {"role": "user", "content": "1"}))
     assert [content for _, content in talk.transcript()] == ["1", "1", "2"]
     assert loaded(talk(TURN_START)) == [[("user", "1")]]
 
 
-def test_s4_the_least_recently_used_session_goes() -> None:
+def test_s4_the_least_recently_used_session_is_evicted() -> None:
     talk = Talk(limits=Limits(max_sessions=3))
     talk(message("x", "a"), message("x", "b"), rename("n", session_id="a"))
     notes = talk(message("x", "c"))
@@ -660,7 +658,7 @@ def test_s4_the_least_recently_used_session_goes() -> None:
     assert list(talk.state["sessions"]) == [MAIN, "a", "c"]
 
 
-def test_s4_deltas_are_use() -> None:
+def test_s4_deltas_count_as_use() -> None:
     talk = Talk(limits=Limits(max_sessions=3))
     talk(text("x", "a"), text("x", "b"), text("y", "a"))
     [_, completed_b, cleared] = talk(text("x", "c"))
@@ -668,7 +666,7 @@ def test_s4_deltas_are_use() -> None:
     assert talk.session("a")["open_message"]["content"] == "xy"
 
 
-def test_s4_never_the_current() -> None:
+def test_s4_the_current_session_is_never_evicted() -> None:
     talk = Talk(limits=Limits(max_sessions=1))
     notes = talk(text("x", "a"))
     assert names(notes) == ["message-streaming", "message-complete", "session-cleared"]
@@ -676,7 +674,7 @@ def test_s4_never_the_current() -> None:
     assert talk.state["current_session_id"] == MAIN
 
 
-def test_s4_the_last_one_of_none_current_stays() -> None:
+def test_s4_without_a_current_session_the_latest_stays() -> None:
     talk = Talk(session=None, limits=Limits(max_sessions=1))
     assert names(talk(message("x", "a"), message("x", "b"))) == [
         "message-complete",
@@ -686,7 +684,7 @@ def test_s4_the_last_one_of_none_current_stays() -> None:
     assert list(talk.state["sessions"]) == ["b"]
 
 
-def test_s4_what_it_had_open_and_its_tools_end_first() -> None:
+def test_s4_its_open_message_and_its_tools_end_first() -> None:
     talk = Talk(limits=Limits(max_sessions=2))
     talk(text("half", "a"), begin(call("t"), session="a"))
     talk(chat_session("b"), text("y", "b"))
@@ -704,7 +702,7 @@ def test_s4_what_it_had_open_and_its_tools_end_first() -> None:
     assert notes[4]["session_ids"] == list(talk.state["sessions"]) == ["b", "c"]
 
 
-def test_s4_a_session_that_becomes_current_pushes_out_the_last_current_one() -> None:
+def test_s4_a_new_current_session_evicts_the_previous_one() -> None:
     talk = Talk(limits=Limits(max_sessions=1))
     notes = talk(chat_session("b"))
     assert names(notes) == [
@@ -718,7 +716,7 @@ def test_s4_a_session_that_becomes_current_pushes_out_the_last_current_one() -> 
     assert list(talk.state["sessions"]) == ["b"]
 
 
-def test_s4_a_session_that_went_comes_back_as_a_new_one() -> None:
+def test_s4_an_evicted_session_returns_as_a_new_one() -> None:
     talk = Talk(limits=Limits(max_sessions=2))
     talk(message("x", "a"), end(call("t"), session="a"), message("y", "b"))
     talk(end(call("t"), session="a"))
@@ -726,10 +724,10 @@ def test_s4_a_session_that_went_comes_back_as_a_new_one() -> None:
     assert [c["id"] for c in talk.session("a")["waiting_tools"]] == ["t"]
 
 
-# -- reset, and what the application wipes -------------------------------------------------
+# -- reset, and clearing by the application -------------------------------------------------
 
 
-def test_reset_drops_what_is_under_way_in_silence() -> None:
+def test_reset_silently_drops_open_messages_and_tools() -> None:
     talk = Talk()
     talk(user("?"), message("kept"), message("x", id="e1"), text("half"), begin(call("t")))
     talk(sub_started(), end(call("w"), session="sub", **SUB), CANCELLED)
@@ -753,7 +751,7 @@ def test_reset_drops_what_is_under_way_in_silence() -> None:
     assert loaded(talk(chat_session(MAIN, *OLD))) == [OLD_SAID]
 
 
-def test_reset_does_not_end_the_server_s_turn_nor_a_cancel() -> None:
+def test_reset_ends_neither_the_server_s_turn_nor_a_cancel() -> None:
     talk = Talk()
     talk(user("?"), message("x"), CANCELLED)
     talk.reset()
@@ -771,7 +769,7 @@ def test_reset_forgets_that_a_tool_has_ended() -> None:
     assert tools(talk(end(call("u")))) == [("u", "complete")]
 
 
-def test_reset_gives_out_no_id_again() -> None:
+def test_reset_reuses_no_id() -> None:
     talk = Talk()
     talk(text("a"))
     first = talk.session()["open_message"]["id"]
@@ -780,7 +778,7 @@ def test_reset_gives_out_no_id_again() -> None:
     assert talk.session()["open_message"]["id"] != first
 
 
-def test_a_wipe_by_the_application_is_one_notification() -> None:
+def test_clearing_by_the_application_is_one_notification() -> None:
     processor = EventStreamProcessor()
     for event in (chat_session(), text("half"), begin(call("t")), message("x", "other")):
         processor.process_event(event)

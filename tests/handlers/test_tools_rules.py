@@ -1,4 +1,4 @@
-"""Rules T1-T5: what tools do, and to which message they belong."""
+"""Rules T1-T5: the life of a tool, and the message that it attaches to."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ ASKED: list[Json] = [
 
 
 def active(talk: Talk) -> list[tuple[str, str, str]]:
-    """The active tools: session, id, status."""
+    """Return session, id and status of the active tools."""
     return [(t["session_id"], t["id"], t["status"]) for t in talk.state["active_tools"]]
 
 
@@ -78,7 +78,7 @@ def test_t1_repeated_lists_announce_only_what_is_new() -> None:
     assert active(talk) == [(MAIN, "a", "preparing"), (MAIN, "b", "preparing")]
 
 
-def test_t1_a_list_names_an_id_twice() -> None:
+def test_t1_a_list_with_the_same_id_twice() -> None:
     assert tools(Talk()(select(call("a"), call("a")))) == [("a", "preparing")]
 
 
@@ -88,7 +88,7 @@ def test_t1_a_call_that_was_never_selected_is_announced() -> None:
     assert active(talk) == [(MAIN, "t", "executing")]
 
 
-def test_t1_an_end_that_never_began_is_announced() -> None:
+def test_t1_an_end_without_a_start_is_announced() -> None:
     talk = Talk()
     assert tools(talk(end(call("t")))) == [("t", "complete")]
     assert active(talk) == []
@@ -102,7 +102,7 @@ def test_t1_a_status_never_moves_backward(back: Json) -> None:
     assert active(talk) == [(MAIN, "t", "executing")]
 
 
-# What ends a call, and what is told of the next one's end.
+# Events that end a call, and the notifications of the next call's end.
 ENDS: list[list[Json]] = [
     [end(call("t"), results=[result("t", "first")])],
     [interaction(True)],
@@ -113,7 +113,7 @@ ENDS: list[list[Json]] = [
 
 
 @pytest.mark.parametrize("ended", ENDS)
-def test_t1_a_call_of_an_id_that_has_ended_is_another(ended: list[Json]) -> None:
+def test_t1_a_call_with_an_ended_id_is_another_call(ended: list[Json]) -> None:
     talk = Talk()
     talk(text("x"), begin(call("t", input={"n": 1})), *ended)
     notes = talk(begin(call("t", "cat", {"n": 2})), end(call("t", "cat", {"n": 2})))
@@ -134,7 +134,7 @@ def test_t1_both_calls_of_an_id_stay_in_the_transcript() -> None:
     assert [r["content"] for r in notes["tool_results"]] == ["1", "2"]
 
 
-def test_t1_a_repeated_end_is_one_of_the_latest_call() -> None:
+def test_t1_a_repeated_end_belongs_to_the_latest_call() -> None:
     talk = Talk()
     talk(text("a"), begin(call("t", "read")), end(call("t", "read"), results=[result("t", "1")]))
     talk(text("b"), completion(False), begin(call("t")), end(call("t"), results=[]))
@@ -144,7 +144,7 @@ def test_t1_a_repeated_end_is_one_of_the_latest_call() -> None:
     assert [c["name"] for c in talk.last()["tool_calls"]] == ["read", "ls"]
 
 
-def test_t1_calls_of_one_id_wait_side_by_side() -> None:
+def test_t1_calls_with_one_id_wait_separately() -> None:
     talk = Talk()
     talk(user("?"))
     for given in ("1", "2", "3"):
@@ -157,7 +157,7 @@ def test_t1_calls_of_one_id_wait_side_by_side() -> None:
     assert [r["content"] for r in notes["tool_results"]] == ["1", "2", "4", "5"]
 
 
-def test_t1_a_message_with_an_earlier_call_is_not_that_of_the_next() -> None:
+def test_t1_an_earlier_call_s_message_does_not_take_the_next() -> None:
     talk = Talk()
     talk(text("a"), begin(call("t")), end(call("t"), results=[result("t", "1")]), completion(False))
     talk(begin(call("t")), end(call("u")), text("b"))
@@ -167,7 +167,7 @@ def test_t1_a_message_with_an_earlier_call_is_not_that_of_the_next() -> None:
 
 
 @pytest.mark.parametrize("ended", ENDS)
-def test_t1_a_selection_is_another_call_after_a_completion_that_runs(ended: list[Json]) -> None:
+def test_t1_a_selection_after_a_started_completion_is_another_call(ended: list[Json]) -> None:
     talk = Talk()
     talk(completion(True), select(call("t")), *ended)
     if ended != ENDS[-1]:
@@ -183,7 +183,7 @@ def test_t1_the_first_end_is_the_end() -> None:
     assert tools(talk(select(call("t")))) == [("t", "preparing")]
 
 
-def test_t1_a_list_that_comes_late_does_not_take_the_arguments_back() -> None:
+def test_t1_a_late_list_does_not_remove_the_arguments() -> None:
     talk = Talk()
     talk(begin(call("t", input={"path": "/"})), select(call("t", input={})))
     [tool] = talk.now.text.active_tools
@@ -200,7 +200,7 @@ def test_t1_the_arguments_grow_while_a_tool_is_chosen() -> None:
 
 
 @pytest.mark.parametrize("make", [select, begin, end])
-def test_t1_a_tool_makes_its_session(make: Any) -> None:
+def test_t1_a_tool_creates_its_session(make: Any) -> None:
     talk = Talk()
     talk(make(call("t"), session="sub", **SUB))
     assert list(talk.state["sessions"]) == [MAIN, "sub"]
@@ -251,7 +251,7 @@ def test_t1_parallel_tools_end_one_by_one() -> None:
     assert attached(talk.session()["open_message"]) == [("b", "done"), ("a", "done"), ("c", "done")]
 
 
-def test_t1_more_tools_than_are_told_apart_go_announced() -> None:
+def test_t1_tools_beyond_the_bound_are_removed_and_announced() -> None:
     talk = Talk()
     notes = talk(begin(*(call(f"t{i}") for i in range(1025))))
     assert tools(notes)[-2:] == [("t0", "removed"), ("t1024", "executing")]
@@ -281,7 +281,7 @@ FORMS: list[tuple[Json, Json]] = [
 
 
 @pytest.mark.parametrize(("given", "arguments"), FORMS, ids=[json.dumps(f) for f, _ in FORMS])
-def test_t2_every_form_is_stored_as_one(given: Json, arguments: Json) -> None:
+def test_t2_every_form_of_a_call_is_normalised(given: Json, arguments: Json) -> None:
     talk = Talk()
     talk(text("x"))
     notes = talk(begin(given), end(given))
@@ -300,7 +300,7 @@ def test_t2_every_form_is_stored_as_one(given: Json, arguments: Json) -> None:
         result("t", "out", is_error=None),
     ],
 )
-def test_t2_every_form_of_a_result_is_stored_as_one(given: Json) -> None:
+def test_t2_every_form_of_a_result_is_normalised(given: Json) -> None:
     talk = Talk()
     talk(text("x"), end(call("t"), results=[given]))
     assert talk.session()["open_message"]["tool_results"] == [
@@ -329,7 +329,7 @@ def test_t3_think_is_removed_once_when_thoughts_start() -> None:
     assert talk.session()["open_message"]["content"] == "Hmm.."
 
 
-def test_t3_thoughts_that_run_already_remove_it_too() -> None:
+def test_t3_thoughts_that_have_started_remove_it_too() -> None:
     talk = Talk()
     talk(thought("Hm"), select(THINK))
     assert tools(talk(thought("m"))) == [("think1", "removed")]
@@ -345,7 +345,7 @@ def test_t3_think_is_removed_once_when_its_call_comes(make: Any) -> None:
     assert active(talk) == []
 
 
-def test_t3_think_that_was_never_selected_says_nothing() -> None:
+def test_t3_think_that_was_never_selected_emits_nothing() -> None:
     talk = Talk()
     talk(text("x"))
     assert talk(begin(THINK), end(THINK)) == []
@@ -357,27 +357,27 @@ def test_t3_think_is_not_selected_after_its_call() -> None:
     assert talk(begin(THINK), select(THINK)) == []
 
 
-def test_t3_thoughts_of_another_session_leave_it() -> None:
+def test_t3_thoughts_of_another_session_keep_it() -> None:
     talk = Talk()
     talk(select(THINK))
     assert tools(talk(thought("Hm", "sub", **SUB))) == []
     assert active(talk) == [(MAIN, "think1", "preparing")]
 
 
-def test_t3_thoughts_leave_the_other_tools() -> None:
+def test_t3_thoughts_keep_other_tools() -> None:
     talk = Talk()
     talk(select(THINK, call("t")))
     assert tools(talk(thought("Hm"))) == [("think1", "removed")]
     assert active(talk) == [(MAIN, "t", "preparing")]
 
 
-def test_t3_text_leaves_think() -> None:
+def test_t3_text_keeps_think() -> None:
     talk = Talk()
     talk(select(THINK))
     assert tools(talk(text("x"))) == []
 
 
-def test_t3_the_other_tools_of_its_event_are_handled_as_ever() -> None:
+def test_t3_other_tools_of_its_event_are_handled_as_usual() -> None:
     talk = Talk()
     notes = talk(
         select(call("a"), THINK, call("b")), thought("Hm."), begin(call("a"), THINK, call("b"))
@@ -405,7 +405,7 @@ def test_t3_think_never_waits_for_a_message() -> None:
     assert talk.messages() == []
 
 
-def test_t3_think_that_nobody_ended_goes_with_its_turn() -> None:
+def test_t3_think_without_an_end_is_removed_with_its_turn() -> None:
     talk = Talk()
     talk(select(THINK), TURN_START)
     assert active(talk) == []
@@ -427,7 +427,7 @@ def test_t4_a_tool_attaches_to_the_message_under_construction() -> None:
 
 
 @pytest.mark.parametrize(("first", "role"), [(text("x"), "assistant"), (thought("x"), THOUGHT)])
-def test_t4_else_to_the_last_message_after_the_user_s(first: Json, role: str) -> None:
+def test_t4_or_to_the_last_message_after_the_user_s(first: Json, role: str) -> None:
     talk = Talk()
     talk(user("?"), first, completion(False))
     notes = talk(begin(call("t")), end(call("t")))
@@ -436,7 +436,7 @@ def test_t4_else_to_the_last_message_after_the_user_s(first: Json, role: str) ->
 
 
 @pytest.mark.parametrize("role", ["system", "narrator", "tool"])
-def test_t4_other_roles_are_passed_over(role: str) -> None:
+def test_t4_other_roles_are_skipped(role: str) -> None:
     talk = Talk()
     talk(
         user("?"), text("x"), completion(False), message("said", role=role), text("open", role=role)
@@ -477,7 +477,7 @@ def test_t4_it_waits_past_messages_that_take_no_tools() -> None:
     assert [attached(m) for m in talk.messages()] == [[], [], [], [("t", "done")]]
 
 
-def test_t4_what_waits_at_the_end_of_the_turn_becomes_a_message() -> None:
+def test_t4_tools_that_wait_at_the_end_of_the_turn_become_a_message() -> None:
     talk = Talk()
     talk(user("?"), end(call("a")), end(call("b"), session="sub", **SUB))
     notes = talk(TURN_START)
@@ -490,13 +490,13 @@ def test_t4_what_waits_at_the_end_of_the_turn_becomes_a_message() -> None:
     assert talk(TURN_START, TURN_START) == [{"name": "all-notifications-cleared"}] * 2
 
 
-def test_t4_the_end_of_an_interaction_lets_it_wait() -> None:
+def test_t4_it_keeps_waiting_after_the_end_of_an_interaction() -> None:
     talk = Talk()
     talk(user("?"), end(call("t")), completion(False), interaction(False))
     assert [c["id"] for c in talk.session()["waiting_tools"]] == ["t"]
 
 
-def test_t4_a_repeated_end_replaces() -> None:
+def test_t4_a_repeated_end_replaces_the_first() -> None:
     talk = Talk()
     talk(user("?"), text("x"), completion(False), begin(call("t")))
     talk(end(call("t"), results=[result("t", "one")]))
@@ -517,13 +517,13 @@ def test_t4_a_repeated_end_replaces_among_others_and_in_place() -> None:
     assert attached(talk.session()["open_message"]) == expected
 
 
-def test_t4_a_repeated_end_replaces_what_waits() -> None:
+def test_t4_a_repeated_end_replaces_a_waiting_tool() -> None:
     talk = Talk()
     talk(end(call("a"), call("b")), end(call("a"), results=[result("a", "new")]), text("x"))
     assert attached(talk.session()["open_message"]) == [("a", "new"), ("b", "done")]
 
 
-def test_t4_a_repeated_end_without_a_result_leaves_the_one_that_waits() -> None:
+def test_t4_a_repeated_end_without_a_result_keeps_the_waiting_one() -> None:
     talk = Talk()
     talk(end(call("a"), call("b")), end(call("a"), results=[]), text("x"))
     assert attached(talk.session()["open_message"]) == [("a", "done"), ("b", "done")]
@@ -536,7 +536,7 @@ def test_t4_a_repeated_end_finds_the_message_that_took_it_later() -> None:
     assert [attached(m) for m in talk.messages()] == [[("t", "new")], [], []]
 
 
-def test_t4_a_repeated_end_brings_the_result_that_was_missing() -> None:
+def test_t4_a_repeated_end_adds_a_missing_result() -> None:
     talk = Talk()
     talk(text("x"), end(call("t"), results=[]))
     assert attached(talk.session()["open_message"]) == [("t", None)]
@@ -561,13 +561,13 @@ def test_t4_a_repeated_end_whose_message_is_gone_is_not_lost() -> None:
     assert [attached(m) for m in talk.messages()] == [[], [("t", "again")]]
 
 
-def test_t4_a_message_that_has_left_takes_no_tools() -> None:
+def test_t4_an_evicted_message_takes_no_tools() -> None:
     talk = Talk(limits=Limits(max_messages=1))
     talk(text("x"), completion(False), message("note", role="system"), end(call("t")))
     assert [c["id"] for c in talk.session()["waiting_tools"]] == ["t"]
 
 
-def test_t4_equal_ids_in_parallel_sub_sessions_stay_apart() -> None:
+def test_t4_equal_ids_in_parallel_sub_sessions_are_separate() -> None:
     talk = Talk()
     for sub in ("a", "b"):
         talk(text(f"{sub}!", sub, **SUB), begin(call("t"), session=sub, **SUB))
@@ -578,7 +578,7 @@ def test_t4_equal_ids_in_parallel_sub_sessions_stay_apart() -> None:
 
 
 @pytest.mark.parametrize("given", [[], [{"role": "user", "content": [result("t", "old")]}]])
-def test_t1_the_end_of_a_resumed_id_is_another_call_s(given: list[Json]) -> None:
+def test_t1_the_end_of_a_resumed_id_belongs_to_another_call(given: list[Json]) -> None:
     talk = Talk()
     talk(chat_session(MAIN, *ASKED, *given))
     assert tools(talk(end(call("t"), results=[result("t", "new")]))) == [("t", "complete")]
@@ -598,7 +598,7 @@ def test_t4_a_resumed_id_may_be_used_again() -> None:
     assert [attached(m) for m in talk.messages()] == [[], [("t", "done")], [], [("t", "new")]]
 
 
-def test_t4_a_list_does_not_end_a_tool_that_runs() -> None:
+def test_t4_a_list_does_not_end_a_running_tool() -> None:
     talk = Talk()
     talk(user("!"), begin(call("t")))
     talk(chat_session(MAIN, *ASKED, {"role": "user", "content": [result("t")]}))
@@ -606,14 +606,14 @@ def test_t4_a_list_does_not_end_a_tool_that_runs() -> None:
     assert tools(talk(end(call("t")))) == [("t", "complete")]
 
 
-def test_t1_a_list_does_not_begin_a_tool_of_the_turn_anew() -> None:
+def test_t1_a_list_does_not_restart_a_tool_of_the_turn() -> None:
     talk = Talk()
     talk(user("!"), begin(call("t")), end(call("t")))
     talk(chat_session(MAIN, *ASKED, {"role": "user", "content": [result("t")]}))
     assert tools(talk(select(call("t")), end(call("t")))) == []
 
 
-def test_t1_a_list_s_call_of_a_running_id_is_an_earlier_one() -> None:
+def test_t1_a_listed_call_with_a_running_id_is_an_earlier_one() -> None:
     talk = Talk()
     talk(TURN_START, user("!"), text("x"), begin(call("t")))
     talk(chat_session(MAIN, *ASKED, {"role": "user", "content": [result("t", "old")]}))
@@ -622,7 +622,7 @@ def test_t1_a_list_s_call_of_a_running_id_is_an_earlier_one() -> None:
     assert attached(talk.session()["open_message"]) == [("t", "new")]
 
 
-def test_t4_a_repeated_end_finds_its_message_behind_a_list() -> None:
+def test_t4_a_repeated_end_finds_its_message_after_a_list() -> None:
     talk = Talk()
     talk(TURN_START, user("!"), text("x"), completion(False), begin(call("t")), end(call("t")))
     talk(chat_session(MAIN, *ASKED, {"role": "user", "content": [result("t", "old")]}))
@@ -630,7 +630,7 @@ def test_t4_a_repeated_end_finds_its_message_behind_a_list() -> None:
     assert [attached(m) for m in talk.messages()] == [[], [("t", "old")], [], [("t", "new")]]
 
 
-def test_t4_a_tool_that_a_list_has_already_stays_there() -> None:
+def test_t4_a_tool_that_a_list_contains_stays_there() -> None:
     talk = Talk()
     talk(user("!"), select(call("t")), chat_session(MAIN, *ASKED))
     notes = talk(begin(call("t")), end(call("t")), TURN_START)
@@ -638,7 +638,7 @@ def test_t4_a_tool_that_a_list_has_already_stays_there() -> None:
     assert [attached(m) for m in talk.messages()] == [[], [("t", "done")], []]
 
 
-def test_t4_more_waiting_tools_than_are_kept_become_a_message() -> None:
+def test_t4_waiting_tools_beyond_the_bound_become_a_message() -> None:
     talk = Talk()
     notes = talk(end(*(call(f"t{i}") for i in range(1025))))
     [made] = only(notes, "message-complete")
@@ -647,7 +647,7 @@ def test_t4_more_waiting_tools_than_are_kept_become_a_message() -> None:
     assert attached(talk.last())[-1] == ("t1024", "done")
 
 
-# -- T5: what is told ----------------------------------------------------------------------
+# -- T5: notifications ----------------------------------------------------------------------
 
 
 def test_t5_the_end_carries_session_calls_and_results() -> None:
@@ -665,7 +665,7 @@ def test_t5_the_end_carries_session_calls_and_results() -> None:
     assert names(notes) == ["tool-notification", "tool-call-complete"]
 
 
-def test_t5_a_beginning_carries_no_end() -> None:
+def test_t5_a_start_emits_no_end() -> None:
     assert only(Talk()(begin(call("t"))), "tool-call-complete") == []
 
 
@@ -678,7 +678,7 @@ def test_t5_the_end_of_an_interaction_clears_its_session() -> None:
     assert tools(talk(select(call("t")))) == []
 
 
-def test_t5_what_was_cleared_completes_once() -> None:
+def test_t5_a_cleared_tool_completes_once() -> None:
     talk = Talk()
     talk(text("x"), select(call("a"), call("b")), begin(call("b")), interaction(False))
     assert tools(talk(select(call("a"), call("b")))) == []
@@ -687,7 +687,7 @@ def test_t5_what_was_cleared_completes_once() -> None:
     assert tools(talk(end(call("a"), call("b")))) == []
 
 
-def test_t5_what_was_removed_does_not_complete() -> None:
+def test_t5_a_removed_tool_does_not_complete() -> None:
     talk = Talk()
     talk(begin(call("t")), interaction(True))
     notes = talk(end(call("t")), TURN_START, end(call("t")))
@@ -699,7 +699,7 @@ def test_t5_what_was_removed_does_not_complete() -> None:
 
 
 def results(*ids: str, session: str = MAIN, **fields: Any) -> Json:
-    """Tools have run, told by their results alone."""
+    """Return an event in which tools ended, with results only."""
     given = [result(each) for each in ids]
     return {**end(results=given, session=session, **fields), "tool_calls": None}
 
@@ -718,7 +718,7 @@ def test_t1_results_without_calls_end_the_calls_that_they_name(before: list[Json
 
 
 @pytest.mark.parametrize("gone", ENDS[1:4])
-def test_t1_also_calls_that_are_not_active_any_more(gone: list[Json]) -> None:
+def test_t1_also_calls_that_are_no_longer_active(gone: list[Json]) -> None:
     talk = Talk()
     talk(text("x"), begin(call("t", input={"n": 1})), *gone)
     notes = talk(results("t"))
@@ -734,7 +734,7 @@ def test_t1_a_late_result_without_a_call_attaches_unannounced() -> None:
     assert attached(talk.last()) == [("t", "done")]
 
 
-def test_t1_results_that_name_no_call_of_the_session_are_nothing_at_all() -> None:
+def test_t1_results_without_a_call_in_the_session_have_no_effect() -> None:
     talk = Talk()
     talk(chat_session(MAIN, *ASKED), begin(call("u")), begin(call("v"), session="sub", **SUB))
     before = talk.now.text
@@ -743,7 +743,7 @@ def test_t1_results_that_name_no_call_of_the_session_are_nothing_at_all() -> Non
     assert talk.now.text == before
 
 
-def test_t1_results_end_what_they_name_and_nothing_else() -> None:
+def test_t1_results_end_only_the_calls_that_they_name() -> None:
     talk = Talk()
     talk(text("x"), begin(call("a"), call("b"), call("c")))
     [*_, done, _, _] = talk(results("c", "w", "a"))

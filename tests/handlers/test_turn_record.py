@@ -1,4 +1,4 @@
-"""What a turn has come to, as the text lane saw it: the outcome of an ``ask`` is read from it."""
+"""The text lane's record of a turn, from which the outcome of an ``ask`` is derived."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SUB: Json = {"parent": MAIN, "user": MAIN}
 
 
 def outcome(*events: Json) -> Any:
-    """The turn that ended last."""
+    """Return the outcome of the turn that ended last."""
     talk = Talk()
     talk(*events)
     return talk.now.text.rest.last_turn
@@ -47,11 +47,11 @@ def test_the_answer_is_the_user_session_s_last() -> None:
     assert turn.stop_reason == "end_turn"
 
 
-def test_what_was_open_at_the_end_is_an_answer_too() -> None:
+def test_an_open_message_at_the_end_is_an_answer_too() -> None:
     assert outcome(user("?"), text("half"), TURN_START).message.content == "half"
 
 
-def test_an_answer_of_an_earlier_turn_is_none_of_this_one() -> None:
+def test_an_answer_of_an_earlier_turn_does_not_count() -> None:
     first = [user("?"), text("first"), TURN_START]
     assert outcome(*first, user("??"), thought("only"), TURN_START).message is None
     assert outcome(*first, TURN_START).message is None
@@ -72,7 +72,7 @@ def test_the_user_session_is_the_one_that_is_known(
     assert (turn.message and turn.message.content) == answer
 
 
-def test_a_null_stop_reason_leaves_the_one_that_was_told() -> None:
+def test_a_null_stop_reason_keeps_the_earlier_one() -> None:
     notes = [completion(False, stop_reason="max_tokens"), completion(False, stop_reason=None)]
     assert outcome(user("?"), *notes, TURN_START).stop_reason == "max_tokens"
 
@@ -83,13 +83,13 @@ def test_a_sub_session_s_stop_reason_is_its_own() -> None:
     assert outcome(user("?"), *notes, TURN_START).stop_reason == "tool_use"
 
 
-def test_a_silent_event_is_told_apart_by_the_user_session_that_is_known() -> None:
+def test_an_event_without_a_session_is_the_user_session_s() -> None:
     of_other = completion(False, "other", stop_reason="end_turn", user=None)
     own = completion(False, stop_reason="tool_use", user=None)
     assert outcome(user("?"), own, of_other, TURN_START).stop_reason == "tool_use"
 
 
-def test_what_is_at_work_is_told_until_it_ends() -> None:
+def test_running_interactions_are_recorded_until_they_end() -> None:
     begun = [interaction(True), interaction(True, "sub", **SUB)]
     assert outcome(*begun, TURN_START).interactions == {MAIN, "sub"}
     assert outcome(*begun, interaction(False, "sub", **SUB), TURN_START).interactions == {MAIN}
@@ -105,7 +105,7 @@ def test_what_is_at_work_is_told_until_it_ends() -> None:
         ([TURN_END, CANCELLED, TURN_START, TURN_END, TURN_START], False),
     ],
 )
-def test_a_cancel_is_of_the_turn_that_runs(events: list[Json], cancelled: bool) -> None:
+def test_a_cancel_belongs_to_the_running_turn(events: list[Json], cancelled: bool) -> None:
     assert outcome(*events).cancelled is cancelled
 
 

@@ -1,4 +1,4 @@
-"""Rule L2: events that name no session belong to the user's, else to a session without an id."""
+"""Rule L2: events without a session id belong to the user's session or an unnamed one."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from .talk import (
 
 
 def unnamed(event: Json, *, user: str | None = None) -> Json:
-    """The event without its session's id; ``user``: with the user's."""
+    """Return the event without its session id; ``user`` adds the user's session id."""
     return {**event, "session_id": "", "user_session_id": user}
 
 
@@ -75,12 +75,12 @@ def test_l2_else_it_is_the_user_s(event: Json) -> None:
 
 
 @pytest.mark.parametrize("event", [system("x"), media(), sub_started()])
-def test_l2_what_only_tells_tells_of_that_session(event: Json) -> None:
+def test_l2_a_notification_has_that_session(event: Json) -> None:
     [notes] = Talk()(unnamed(event))
     assert notes["session_id"] == MAIN
 
 
-def test_l2_also_where_the_user_session_was_set() -> None:
+def test_l2_also_if_the_user_session_was_set() -> None:
     talk = Talk(session=None)
     talk.set_user_session_id("s")
     talk(unnamed(text("x")))
@@ -97,7 +97,7 @@ def test_l2_else_it_is_a_session_without_an_id(first: Json) -> None:
 
 
 @pytest.mark.parametrize("silent", [text(""), completion(False), begin(call("t")), system("x")])
-def test_l2_it_shows_once_it_holds_a_message(silent: Json) -> None:
+def test_l2_it_is_visible_once_it_holds_a_message(silent: Json) -> None:
     talk = Talk(session=None)
     talk(unnamed(silent))
     assert talk.state["sessions"] == {}
@@ -107,20 +107,20 @@ def test_l2_it_shows_once_it_holds_a_message(silent: Json) -> None:
     assert set(talk.state["sessions"]) == {"s", ""}
 
 
-def test_l2_half_of_a_character_is_a_message() -> None:
+def test_l2_half_of_a_character_counts_as_a_message() -> None:
     talk = Talk(session=None)
     talk(unnamed(text("\ud83d")))
     assert list(talk.state["sessions"]) == [""]
 
 
-def test_l2_it_has_its_place_from_its_first_delta_on() -> None:
+def test_l2_its_position_is_that_of_its_first_delta() -> None:
     talk = Talk(session=None)
     talk(unnamed(completion(False)), message("x", "a", user="a"), unnamed(text("")))
     talk(message("x", "b", user="b"), unnamed(text("x")))
     assert list(talk.state["sessions"]) == ["a", "", "b"]
 
 
-def test_l2_what_came_before_counts_in_it() -> None:
+def test_l2_earlier_events_count_in_it() -> None:
     talk = Talk(session=None)
     talk(unnamed(completion(False, input_tokens=3, output_tokens=2)), unnamed(begin(call("t"))))
     assert tools(talk(unnamed(end(call("t"))))) == [("t", "complete")]
@@ -133,7 +133,7 @@ def test_l2_what_came_before_counts_in_it() -> None:
 @pytest.mark.parametrize(
     "known", [chat_session("s"), text("y", "s", user="s"), completion(True, "s"), media("m", "s")]
 )
-def test_l2_a_session_that_becomes_known_completes_what_it_has_open(known: Json) -> None:
+def test_l2_a_session_that_becomes_known_completes_its_open_message(known: Json) -> None:
     talk = Talk(session=None)
     talk(unnamed(text("half")))
     notes = talk(known)
@@ -146,7 +146,7 @@ def test_l2_a_session_that_becomes_known_completes_what_it_has_open(known: Json)
     assert completed(notes) == [("assistant", "again", "complete", None)]
 
 
-def test_l2_what_the_user_s_session_takes_leaves_it_alone() -> None:
+def test_l2_events_of_the_user_s_session_do_not_change_it() -> None:
     talk = Talk(session=None)
     talk(unnamed(text("a")), unnamed(text("b"), user="s"), unnamed(text("c")))
     assert talk.transcript("") == [("assistant", "a")]
@@ -154,13 +154,13 @@ def test_l2_what_the_user_s_session_takes_leaves_it_alone() -> None:
     assert talk.session("s")["open_message"]["content"] == "b"
 
 
-def test_l2_a_session_that_is_known_already_completes_nothing() -> None:
+def test_l2_a_known_session_completes_nothing() -> None:
     talk = Talk(session=None)
     talk(message("x", "s", user="s"), unnamed(text("half")))
     assert completed(talk(message("y", "s", user="s"))) == [("assistant", "y", "complete", None)]
 
 
-def test_l2_it_takes_nobody_s_place_before_it_exists() -> None:
+def test_l2_it_evicts_no_session_before_it_exists() -> None:
     talk = Talk(session=None, limits=Limits(max_sessions=1))
     talk(message("x", "s", user="s"))
     assert names(talk(unnamed(completion(False)))) == []
@@ -184,7 +184,7 @@ def test_u3_the_user_session_is_unset_with_its_session() -> None:
     assert talk.now.text.user_session_id is None
 
 
-def test_u3_another_session_s_deletion_leaves_it() -> None:
+def test_u3_another_session_s_deletion_keeps_it() -> None:
     talk = Talk()
     talk(message("x", "other"), {"type": "delete_chat_session", "session_id": "other"})
     assert talk.now.text.user_session_id == MAIN

@@ -1,4 +1,4 @@
-"""Rules U1-U4: users' messages in every vendor's form, and sub-sessions."""
+"""Rules U1-U4: user messages in every vendor's format, and sub-sessions."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ CONTENTS: list[tuple[Any, Any]] = [
         "open_ai_user_message",
     ],
 )
-def test_u1_every_vendor_is_read_by_one_normaliser(kind: str, content: Any, expected: Any) -> None:
+def test_u1_one_normaliser_reads_every_vendor(kind: str, content: Any, expected: Any) -> None:
     talk = Talk()
     [added, said] = talk(user_event(content, kind, vendor="any"))
     assert added["message"]["content"] == expected
@@ -163,7 +163,7 @@ def test_u2_a_user_s_message_interrupts_flushes_and_is_stored() -> None:
     assert notes[2]["message"]["status"] == "complete"
 
 
-def test_u2_it_touches_its_own_session_only() -> None:
+def test_u2_it_affects_only_its_own_session() -> None:
     talk = Talk()
     talk(text("half"), end(call("t"), session="sub", **SUB))
     assert names(talk(user("x", "other", **SUB))) == ["message-added", "user-message"]
@@ -171,7 +171,7 @@ def test_u2_it_touches_its_own_session_only() -> None:
     assert len(talk.session("sub")["waiting_tools"]) == 1
 
 
-def test_u2_the_message_s_role_is_user_whatever_the_event_says() -> None:
+def test_u2_the_message_s_role_is_always_user() -> None:
     talk = Talk()
     talk(user("x", role="assistant"))
     assert talk.last()["role"] == "user"
@@ -179,7 +179,7 @@ def test_u2_the_message_s_role_is_user_whatever_the_event_says() -> None:
 
 @pytest.mark.parametrize("body", [{}, {"content": None}, {"role": "user"}])
 @pytest.mark.parametrize("kind", ["user_message", "anthropic_user_message", "openai_user_message"])
-def test_u2_missing_or_null_content_has_a_stand_in(kind: str, body: Json | None) -> None:
+def test_u2_missing_or_null_content_has_a_placeholder(kind: str, body: Json | None) -> None:
     talk = Talk()
     [added, said] = talk(of_session(kind, vendor="any", message=body))
     assert added["message"]["content"] == "[User message]"
@@ -188,7 +188,7 @@ def test_u2_missing_or_null_content_has_a_stand_in(kind: str, body: Json | None)
 
 @pytest.mark.parametrize("kind", ["user_message", "anthropic_user_message", "openai_user_message"])
 @pytest.mark.parametrize("fields", [{}, {"message": None}, {"message": 5}])
-def test_u2_so_has_a_missing_or_null_message(kind: str, fields: Json) -> None:
+def test_u2_a_missing_or_null_message_has_a_placeholder(kind: str, fields: Json) -> None:
     talk = Talk()
     talk(text("open"))
     notes = talk(of_session(kind, vendor="any", **fields))
@@ -230,7 +230,7 @@ def test_u2_a_plain_user_message_may_be_text(fields: Json, content: str) -> None
     assert (said["vendor"], said["message"]) == ("none", fields.get("message"))
 
 
-def test_u2_the_vendor_of_a_spelling_is_known() -> None:
+def test_u2_each_spelling_of_a_vendor_is_known() -> None:
     talk = Talk()
     [_, said] = talk(user_event("x", "open_a_i_user_message"))
     assert said["vendor"] == "openai"
@@ -263,7 +263,7 @@ def test_u3_a_sub_session_s_messages_are_marked(make: Any) -> None:
     assert (last["parent_session_id"], last["user_session_id"]) == ("between", MAIN)
 
 
-def test_u3_a_session_knows_whose_it_is() -> None:
+def test_u3_a_session_has_the_ids_of_its_parents() -> None:
     talk = Talk()
     talk(text("x", "sub", **SUB), text("y", "deep", parent="sub", user=MAIN), text("z"))
     sessions = talk.now.sessions
@@ -284,7 +284,7 @@ def test_u3_a_session_knows_whose_it_is() -> None:
 
 
 @pytest.mark.parametrize("make", MAKERS)
-def test_u3_the_user_s_own_are_not(make: Any) -> None:
+def test_u3_the_user_s_session_is_not_a_sub_session(make: Any) -> None:
     talk = Talk(session=None)
     talk(*make(session=MAIN, user=MAIN))
     last = talk.last()
@@ -293,7 +293,7 @@ def test_u3_the_user_s_own_are_not(make: Any) -> None:
 
 
 @pytest.mark.parametrize("make", MAKERS)
-def test_u3_the_last_session_that_became_current_decides_where_the_event_is_silent(
+def test_u3_without_an_id_the_latest_current_session_decides(
     make: Any,
 ) -> None:
     talk = Talk()
@@ -304,7 +304,7 @@ def test_u3_the_last_session_that_became_current_decides_where_the_event_is_sile
 
 
 @pytest.mark.parametrize("make", MAKERS)
-def test_u3_or_the_one_that_was_set(make: Any) -> None:
+def test_u3_or_the_session_that_was_set(make: Any) -> None:
     talk = Talk()
     talk.set_user_session_id("mine")
     talk(*make(session=MAIN, user=None), *make(session="mine", user=None))
@@ -314,14 +314,14 @@ def test_u3_or_the_one_that_was_set(make: Any) -> None:
 
 
 @pytest.mark.parametrize("make", MAKERS)
-def test_u3_nobody_knows_so_it_is_not(make: Any) -> None:
+def test_u3_if_unknown_it_is_not_a_sub_session(make: Any) -> None:
     talk = Talk(session=None)
     talk(*make(session="any", user=None))
     assert talk.last("any")["is_sub_session"] is False
     assert talk.last("any")["user_session_id"] is None
 
 
-def test_u3_the_event_s_own_word_counts_more() -> None:
+def test_u3_the_event_s_own_id_takes_precedence() -> None:
     talk = Talk()
     talk(message("x", "other", user="other"))
     assert talk.last("other")["is_sub_session"] is False
@@ -334,7 +334,7 @@ def test_u3_a_later_change_of_session_counts() -> None:
     assert talk.last("mine")["is_sub_session"] is True
 
 
-def test_u3_a_sub_session_that_is_resumed_is_none_any_more() -> None:
+def test_u3_a_resumed_sub_session_is_no_longer_one() -> None:
     talk = Talk()
     talk(message("x", "sub", **SUB), TURN_START, chat_session("sub"))
     talk(end(call("t"), session="sub", user=None), TURN_START)
@@ -342,7 +342,7 @@ def test_u3_a_sub_session_that_is_resumed_is_none_any_more() -> None:
     assert talk.now.sessions["sub"].is_sub_session is False
 
 
-def test_u3_what_waits_learns_its_session_s_parents_when_they_are_told() -> None:
+def test_u3_waiting_tools_get_their_session_s_parents_later() -> None:
     talk = Talk()
     talk(completion(True, "sub", user=None), end(call("t"), session="sub", parent="p", user=MAIN))
     talk(TURN_START)
@@ -353,7 +353,7 @@ def test_u3_what_waits_learns_its_session_s_parents_when_they_are_told() -> None
 
 
 def depths(notes: list[Json]) -> list[tuple[str, str, int]]:
-    """Of every start and end: which, of what session, at what depth."""
+    """Return the session and the depth of each start and end."""
     return [
         (note["name"].removeprefix("subsession-"), note["session_id"], note["depth"])
         for note in notes
@@ -420,7 +420,7 @@ def test_u4_each_user_session_has_its_own_stack() -> None:
     assert [opened["session_id"] for opened in talk.state["subsessions"]] == ["a"]
 
 
-def test_u4_an_event_that_is_silent_stands_on_the_stack_of_its_time() -> None:
+def test_u4_an_event_without_an_id_uses_the_current_stack() -> None:
     talk = Talk()
     talk(sub_started(user=None), sub_started("x", user=MAIN))
     talk.set_user_session_id("other")
@@ -453,7 +453,7 @@ def test_u4_an_unmatched_end_has_depth_0() -> None:
     ]
 
 
-def test_u4_the_user_s_turn_closes_what_is_open_innermost_first() -> None:
+def test_u4_the_user_s_turn_ends_open_delegations_innermost_first() -> None:
     talk = Talk()
     talk(sub_started(), sub_started("a", **SUB), sub_started("b", user="elsewhere"))
     notes = talk(TURN_START)
@@ -463,13 +463,13 @@ def test_u4_the_user_s_turn_closes_what_is_open_innermost_first() -> None:
 
 
 @pytest.mark.parametrize("event", [CANCELLED, interaction(False), completion(False), user("x")])
-def test_u4_nothing_else_closes_it(event: Json) -> None:
+def test_u4_no_other_event_ends_them(event: Json) -> None:
     talk = Talk()
     talk(sub_started(), event)
     assert len(talk.state["subsessions"]) == 1
 
 
-def test_u4_sessions_of_parallel_delegations_stream_side_by_side() -> None:
+def test_u4_sessions_of_parallel_delegations_stream_separately() -> None:
     talk = Talk()
     talk(sub_started(), sub_started())
     talk(user("do a", "a", **SUB), user("do b", "b", **SUB))
@@ -492,17 +492,17 @@ def test_u4_sessions_of_parallel_delegations_stream_side_by_side() -> None:
     assert talk.transcript() == []
 
 
-def test_u4_more_delegations_than_are_kept() -> None:
+def test_u4_the_number_of_open_delegations_is_bounded() -> None:
     talk = Talk()
     talk(*(sub_started(f"s{i}") for i in range(1025)))
     kept = talk.state["subsessions"]
     assert (len(kept), kept[0]["session_id"], kept[-1]["depth"]) == (1024, "s1", 1025)
 
 
-# -- what is shown beside the text ---------------------------------------------------------
+# -- what is shown next to the text ---------------------------------------------------------
 
 
-def test_media_goes_to_the_application_and_ends_nothing() -> None:
+def test_media_is_emitted_and_ends_no_message() -> None:
     talk = Talk()
     talk(text("x"))
     [added] = talk(media("<b>", content_type="text/html", url="u", name="n", sent_by_class="c"))
@@ -522,7 +522,7 @@ def test_media_goes_to_the_application_and_ends_nothing() -> None:
 
 
 @pytest.mark.parametrize("severity", ["info", "warning", "error"])
-def test_a_word_of_the_server_to_the_user(severity: str) -> None:
+def test_a_system_message_is_emitted(severity: str) -> None:
     talk = Talk()
     talk(text("x"))
     assert talk(system("Mind.", severity, "sub")) == [
@@ -539,6 +539,6 @@ def test_a_word_of_the_server_to_the_user(severity: str) -> None:
     assert "sub" not in talk.state["sessions"]
 
 
-def test_a_word_without_severity_is_an_error() -> None:
+def test_a_system_message_without_severity_is_an_error() -> None:
     [notes] = Talk()(of_session("system_message", content="No."))
     assert notes["severity"] == "error"

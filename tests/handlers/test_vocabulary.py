@@ -1,4 +1,4 @@
-"""The protocol's tables, written out by hand: nothing here is read from the library."""
+"""The protocol's tables, written out by hand, independent of the library."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ SERVER: dict[str, tuple[tuple[Lane, ...], Json, Json]] = {
     "agent_list": ((C,), {"agents": [{"key": "k"}]}, {}),
     "tool_catalog": ((C,), {"tools": [{"name": "t"}]}, {}),
     "agent_configuration_changed": ((C, T), {"agent_config": {"key": "k"}}, {}),
-    # Its two mappings are null when the avatar goes.
+    # Its two mappings are null when the avatar session ends.
     "avatar_connection_changed": (
         (C,),
         {},
@@ -118,7 +118,7 @@ SERVER: dict[str, tuple[tuple[Lane, ...], Json, Json]] = {
     "audio_delta": ((A,), {"content": "AAAA"}, S_MAYBE),
 }
 
-# Fields with a default -> the default, and a value that is no value of theirs (§2 L2, L3).
+# Fields with a default -> the default, and an invalid value (§2 L2, L3).
 DEFAULTS: list[tuple[str, str, Any, Any]] = [
     *((each, "format", "markdown", 5) for each in ("text_delta", "thought_delta", "message")),
     *((each, "content", "", 5) for each in ("complete_thought", "system_prompt")),
@@ -244,7 +244,7 @@ TOLD: dict[str, set[str]] = {
     "audio-gap": {"frames", "bytes"},
     "audio-flushed": {"bytes", "heard_ms", "unheard_ms"},
     "memory-pressure": {"lane", "level"},
-    # Beside the protocol's own: what a subscription says of itself.
+    # Not in the protocol: notifications of a subscription about itself.
     "lagged": {"count"},
 }
 
@@ -283,7 +283,7 @@ def test_m8_each_required_field_is_required(tag: str) -> None:
         assert refused(tag, {**required, name: 5.5}), name
     for name in optional:
         assert not refused(tag, {**required, name: None}), name
-        # Which session is meant is never guessed; anything else costs itself only.
+        # The session is never guessed; any other field affects only itself.
         assert refused(tag, {**required, name: []}) == (name in DECISIVE), name
 
 
@@ -299,7 +299,7 @@ def test_m8_a_field_with_a_default_may_be_absent(
 
 
 @pytest.mark.parametrize(("tag", "name", "values"), ENUMS)
-def test_l3_a_choice_takes_words_that_are_new(tag: str, name: str, values: list[Any]) -> None:
+def test_l3_an_open_enum_accepts_new_values(tag: str, name: str, values: list[Any]) -> None:
     required = SERVER[tag][1]
     other = ["other"] if isinstance(values[0], list) else "other"
     for value in (*values, other):
@@ -321,7 +321,7 @@ def test_a_client_event_has_these_fields(tag: str) -> None:
     }
 
 
-def test_these_are_all_the_notifications() -> None:
+def test_the_notifications_are_complete() -> None:
     modules = (_notifications, _shell_notifications)
     exported = [getattr(module, name) for module in modules for name in module.__all__]
     found = {
@@ -340,7 +340,7 @@ def test_a_notification_is_written_with_its_name_and_fields() -> None:
 
 
 def values_in(value: Any) -> Iterator[Any]:
-    """A value and all that it holds."""
+    """Yield a value and all values in it."""
     yield value
     if attrs.has(type(value)):
         for field in attrs.fields(type(value)):
@@ -351,8 +351,8 @@ def values_in(value: Any) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_m6_all_that_is_handed_out_is_of_a_public_class_and_frozen(seed: int) -> None:
-    """Some values are filled in by hand, because there are so many of them."""
+def test_m6_every_emitted_value_is_public_and_frozen(seed: int) -> None:
+    """Some values are constructed here, because there are so many of them."""
     public = [cls for module in (rt, events) for cls in vars(module).values()]
     processor = EventStreamProcessor()
     for event in Random(seed).choices([each for each in POOL if each is not LINK_LOST], k=200):

@@ -1,4 +1,4 @@
-"""A pipeline in tests: frames that go in, a clock that goes by the frame, what comes out."""
+"""A pipeline for tests: feed frames, advance a clock per frame, collect the output."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ Json = dict[str, Any]
 
 
 def clock() -> Callable[[], float]:
-    """A clock that is a second later each time that it is read."""
+    """A clock that advances by a second at each reading."""
     return itertools.count(1_000_000.0, 1.0).__next__
 
 
 def make(config: ClientConfig | None = None, **options: Any) -> Pipeline:
-    """A pipeline that does not run yet."""
+    """Create a pipeline that is not running yet."""
     return Pipeline(config or ClientConfig(**options), clock=clock())
 
 
 @asynccontextmanager
 async def running(config: ClientConfig | None = None, **options: Any) -> AsyncGenerator[Pipeline]:
-    """A pipeline that runs; it is closed, and drained, at the block's end."""
+    """Run a pipeline; at the end of the block it is closed and drained."""
     pipeline = make(config, **options)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(pipeline.run)
@@ -40,22 +40,22 @@ async def running(config: ClientConfig | None = None, **options: Any) -> AsyncGe
 
 
 def small(items: int, size: int = 1 << 20) -> LaneBounds:
-    """The bounds of a lane that is soon full."""
+    """Bounds that fill a lane quickly."""
     return LaneBounds(max_items=items, max_bytes=size)
 
 
 def frame(kind: str, **fields: Any) -> str:
-    """One text frame."""
+    """Return one text frame."""
     return json.dumps({"type": kind, **fields})
 
 
 def frames(events: Iterable[Json]) -> list[str]:
-    """Text frames of events."""
+    """Return the text frames of events."""
     return [json.dumps(event) for event in events]
 
 
 def delta(content: str = "x", session: str = "s", **fields: Any) -> str:
-    """A text delta."""
+    """Return a text delta."""
     fields = {"session_id": session, "role": "assistant", "content": content, **fields}
     return frame("text_delta", **fields)
 
@@ -66,7 +66,7 @@ TURN_START = frame("user_turn_start")
 
 
 def drain(subscription: Subscription[Any]) -> list[Any]:
-    """All that a subscription has at hand."""
+    """Return all items that a subscription has now."""
     items: list[Any] = []
     while True:
         try:
@@ -76,17 +76,17 @@ def drain(subscription: Subscription[Any]) -> list[Any]:
 
 
 def handled(pipeline: Pipeline, lane: Lane) -> int:
-    """How many events a lane has handled, coalesced ones each."""
+    """Count the events that a lane has handled; coalesced ones count separately."""
     return pipeline._lanes[lane].fold.handled
 
 
 def texts(items: Iterable[Any]) -> list[str]:
-    """What the streamed pieces among some items say."""
+    """Return the joined text of the streamed pieces among some items."""
     return [item.delta for item in items if isinstance(item, MessageStreaming)]
 
 
 def merged(notes: Iterable[Notification]) -> list[Notification]:
-    """Notifications with neighbouring pieces of one message joined."""
+    """Return notifications with adjacent pieces of one message joined."""
     joined: list[Notification] = []
     for note in notes:
         last = joined[-1] if joined else None
@@ -107,7 +107,7 @@ def merged(notes: Iterable[Notification]) -> list[Notification]:
 
 
 class Steps(trio.abc.Instrument):
-    """Counts the steps of all tasks, and writes down which task made each."""
+    """Counts the steps of all tasks and records which task made each."""
 
     def __init__(self) -> None:
         self.count = 0

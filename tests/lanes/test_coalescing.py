@@ -1,4 +1,4 @@
-"""Deltas that are folded as one: the same state and the same words as each alone."""
+"""Coalesced deltas: the same state and the same notifications as one by one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.lanes.test_invariants import DELTAS, EVENTS
 
 CODEC = Codec()
 READ = CODEC.read
-# The same event several times: of deltas without an id, a run.
+# The same event several times; deltas without an id make a run.
 SPOKEN = st.builds(talk.text, st.sampled_from("abc"), st.sampled_from(["main", "child"]))
 REPEATED = st.lists(
     st.tuples(st.one_of(SPOKEN, SPOKEN, SPOKEN, EVENTS), st.integers(1, 9)), min_size=2, max_size=12
@@ -45,7 +45,7 @@ def _frame(raw: dict[str, Any]) -> str:
 
 
 def _fed(frames: Sequence[str], *, apart: int = 0, at: float = 1.0) -> DeltaCoalescer:
-    """What a lane holds when these have arrived; ``apart``: how many are emitted one by one."""
+    """Return the entries of a lane after these arrived; ``apart`` are emitted one by one."""
     held = DeltaCoalescer(max_run=apart or MAX_RUN, mixed_times=not apart)
     events = CODEC.read_all(frames)
     for event, size in events:
@@ -56,7 +56,7 @@ def _fed(frames: Sequence[str], *, apart: int = 0, at: float = 1.0) -> DeltaCoal
 
 
 def _entries(held: DeltaCoalescer) -> list[tuple[Incoming, int, list[str]]]:
-    """The events that are folded, their bytes, and the texts of those that were coalesced."""
+    """Return the folded events, their bytes, and the texts of coalesced ones."""
     entries: list[tuple[Incoming, int, list[str]]] = []
     for entry in held.entries:
         if isinstance(entry, Run):
@@ -70,7 +70,7 @@ def _entries(held: DeltaCoalescer) -> list[tuple[Incoming, int, list[str]]]:
 
 
 def _blank(event: Any) -> Any:
-    """All but what it says."""
+    """Return the delta without its content."""
     return evolve(event, content="")
 
 
@@ -78,8 +78,8 @@ def _blank(event: Any) -> Any:
 
 
 @given(st.lists(EVENTS.map(json.dumps), max_size=40), st.sampled_from([0, 3, 32]))
-def test_what_is_coalesced_differs_in_its_content_only(frames: list[str], apart: int) -> None:
-    """Nothing is lost or changes its place; what could continue its neighbour does."""
+def test_only_deltas_that_differ_in_content_are_coalesced(frames: list[str], apart: int) -> None:
+    """Nothing is lost or moved; each delta that can continue its neighbour does."""
     frames = [each for each in frames if '"session_id": 3' not in each]
     held = _fed(frames, apart=apart)
     assert held.depth == len(frames)
@@ -104,8 +104,8 @@ def test_what_is_coalesced_differs_in_its_content_only(frames: list[str], apart:
     assert next(rest, None) is None
 
 
-def test_a_run_has_its_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In texts, and in bytes: one step of the fold is never a long one."""
+def test_a_run_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In texts and in bytes, so one step of the fold is always short."""
     events = [_frame(talk.text("x")) for _ in range(600)]
 
     def counts(held: DeltaCoalescer) -> list[int]:
@@ -117,8 +117,8 @@ def test_a_run_has_its_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     assert counts(_fed(events[:7])) == [5, 2]
 
 
-def test_what_has_no_room_is_given_back() -> None:
-    """In items and in bytes; what was taken before it counts."""
+def test_events_without_room_are_returned() -> None:
+    """In items and in bytes; events taken before count."""
     one = _frame(talk.text("x"))
     for depth, size in ((3, 1e9), (9, 3.5 * len(one))):
         held = DeltaCoalescer(max_run=MAX_RUN, mixed_times=True)
@@ -131,8 +131,8 @@ def test_what_has_no_room_is_given_back() -> None:
         assert len(list(events)) == 2
 
 
-def test_what_was_read_before_a_fault_is_kept() -> None:
-    """Frames may fail to arrive in the middle of a run."""
+def test_events_read_before_a_fault_are_kept() -> None:
+    """Reading frames can fail in the middle of a run."""
     one = _frame(talk.text("x"))
 
     def arriving() -> Iterator[str]:
@@ -149,8 +149,8 @@ def test_what_was_read_before_a_fault_is_kept() -> None:
     assert [texts_ for _, _, texts_ in _entries(held)] == [["x", "x", "x"]]
 
 
-def test_deltas_that_are_emitted_one_by_one_arrived_at_one_time() -> None:
-    """Each would have had a time of its own."""
+def test_deltas_emitted_one_by_one_share_their_time() -> None:
+    """Separately folded, each would have its own time."""
     one = _frame(talk.text("x"))
     for apart, joined in ((0, True), (32, False)):
         held = DeltaCoalescer(max_run=apart or MAX_RUN, mixed_times=not apart)
@@ -161,7 +161,7 @@ def test_deltas_that_are_emitted_one_by_one_arrived_at_one_time() -> None:
 
 @given(st.lists(CONTENTS.filter(bool), min_size=2, max_size=9), st.data())
 def test_a_run_can_be_split(contents: list[str], data: st.DataObject) -> None:
-    """Into two that say the same together."""
+    """Into two runs with the same text."""
     (whole,) = _fed([_frame(talk.text(each)) for each in contents], apart=32).entries
     assert isinstance(whole, Run)
     count = data.draw(st.integers(1, len(contents) - 1))
@@ -173,8 +173,8 @@ def test_a_run_can_be_split(contents: list[str], data: st.DataObject) -> None:
     assert (first.continued, rest.continued) == (False, True)
 
 
-def test_a_run_that_begins_because_another_is_full_continues_it() -> None:
-    """So it is known what its first delta emits; not so when something is in between."""
+def test_a_run_continues_a_full_one() -> None:
+    """So the effect of its first delta is known, unless another event is in between."""
     events = [_frame(talk.text("x"))] * 5
     held = _fed(events, apart=2)
     assert [getattr(entry, "continued", None) for entry in held.entries] == [False, True, None]
@@ -191,10 +191,10 @@ def test_a_run_that_begins_because_another_is_full_continues_it() -> None:
     DELTAS,
     st.lists(CONTENTS, min_size=1, max_size=9),
 )
-def test_a_run_is_folded_as_its_deltas_are(
+def test_a_run_is_folded_like_its_deltas(
     before: list[dict[str, Any]], kind: dict[str, Any], contents: list[str]
 ) -> None:
-    """Whatever came before: an open message, tools, a cancel."""
+    """With an open message, tools or a cancel before it."""
     contents[0] = contents[0] or "begin"
     before = [each for each in before if each["type"] != "bang"]
     deltas = [_frame({**kind, "content": each, "id": None}) for each in contents]
@@ -219,8 +219,8 @@ def test_a_run_is_folded_as_its_deltas_are(
     )
 
 
-async def test_events_are_told_ahead_of_what_they_caused() -> None:
-    """Also those that were folded as one; an empty one causes nothing."""
+async def test_wire_events_are_delivered_before_their_notifications() -> None:
+    """Also coalesced ones; an empty one causes nothing."""
     async with running(coalesce=False) as pipeline:
         both = pipeline.subscribe(ev.TextDeltaEvent, MessageStreaming)
         pipeline.feed_nowait(delta(each) for each in ("a", "", "b"))
@@ -235,8 +235,8 @@ async def test_events_are_told_ahead_of_what_they_caused() -> None:
         ]
 
 
-async def test_late_deltas_are_told_to_nobody() -> None:
-    """Neither alone nor together."""
+async def test_late_deltas_are_not_delivered() -> None:
+    """Neither alone nor coalesced."""
     async with running(coalesce=False) as pipeline:
         late = frame("cancelled")
         both = pipeline.subscribe(ev.TextDeltaEvent, MessageStreaming)
@@ -255,10 +255,10 @@ async def test_late_deltas_are_told_to_nobody() -> None:
     st.sampled_from([1, 5, 8, 12, 30]),
     st.sampled_from([(Notification,), (ServerEvent,), (ServerEvent, Notification)]),
 )
-def test_block_holds_the_lane_at_the_event_that_does_not_fit(
+def test_block_blocks_the_lane_at_the_event_that_does_not_fit(
     raws: list[dict[str, Any]], most: int, classes: tuple[type[Any], ...]
 ) -> None:
-    """Not one event further, also where many are folded as one."""
+    """Not one event later, also if several are folded as one."""
     frames = [json.dumps(raw) for raw in raws]
     frames = [each for each in frames if '"session_id": 3' not in each]
 
@@ -290,8 +290,10 @@ def test_block_holds_the_lane_at_the_event_that_does_not_fit(
 
 
 @pytest.mark.parametrize("before", [[], [talk.thought("", "main")]])
-async def test_what_a_first_delta_ends_counts_as_well(before: list[dict[str, Any]]) -> None:
-    """It ends a message and two tools, before its own piece: how much that is nobody knew."""
+async def test_notifications_that_a_first_delta_causes_count_too(
+    before: list[dict[str, Any]],
+) -> None:
+    """It ends a message and two tools before its own piece."""
     thinking = [talk.call(each, "think") for each in "12"]
     said = [talk.text("a", "main"), talk.select(*thinking, session="main")]
     thoughts = [talk.thought(each, "main") for each in "bcdefgh"]
@@ -306,7 +308,7 @@ async def test_what_a_first_delta_ends_counts_as_well(before: list[dict[str, Any
 
 
 async def test_a_block_subscriber_gets_every_piece() -> None:
-    """However full it is when they come."""
+    """However full its buffer is."""
     async with running(coalesce=False) as pipeline:
         slow = pipeline.subscribe(lane=Lane.TEXT, overflow=Block(3))
         pipeline.feed_nowait(delta(f"{number},") for number in range(100))
@@ -324,10 +326,10 @@ async def test_a_block_subscriber_gets_every_piece() -> None:
         (["a", "b", "\ud83d"], "ab\ufffd"),
     ],
 )
-async def test_halves_of_characters_among_merged_deltas(
+async def test_surrogates_across_coalesced_deltas(
     said: list[str], content: str, coalesce: bool
 ) -> None:
-    """Deltas add up to the content, told as one or apart."""
+    """Deltas add up to the content, coalesced or not."""
     async with running(coalesce=coalesce) as pipeline:
         notes = pipeline.subscribe(MessageStreaming)
         pipeline.feed_nowait([*map(delta, said), frame("user_turn_start")])

@@ -1,4 +1,4 @@
-"""What is urgent overtakes a flood, however deep: counted in steps of the scheduler."""
+"""Urgent events overtake a flood of any size: counted in steps of the scheduler."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ BACKLOGS = (0, 1_000, 100_000)
 
 
 def _flood(pipeline: Pipeline, count: int) -> None:
-    """Deltas of two sessions in turn: none can merge with the one before."""
+    """Alternating deltas of two sessions, so none can be coalesced."""
     both = delta("x", "a"), delta("y", "b")
     for number in range(count):
         pipeline.feed_nowait([both[number % 2]])
 
 
 def _steps_until(urgent: str, wanted: type[Notification], backlog: int, *, held: bool) -> int:
-    """Steps of all tasks from the frame's arrival until its notification is received."""
+    """Count the steps of all tasks from a frame's arrival to its notification."""
     steps = Steps()
 
     async def main() -> int:
@@ -69,16 +69,16 @@ def _steps_until(urgent: str, wanted: type[Notification], backlog: int, *, held:
 @pytest.mark.parametrize(
     ("urgent", "wanted"), [(CANCELLED, CancelConfirmed), (ERROR, SystemNotification)]
 )
-def test_the_delay_of_what_is_urgent_does_not_grow(
+def test_the_delay_of_urgent_events_does_not_grow(
     urgent: str, wanted: type[Notification], held: bool
 ) -> None:
-    """With 0, 1,000 and 100,000 events before it, held by a subscriber or not."""
+    """With 0, 1,000 and 100,000 events before it, with and without a blocking subscriber."""
     counts = [_steps_until(urgent, wanted, backlog, held=held) for backlog in BACKLOGS]
     assert max(counts) <= 12, counts
 
 
 async def test_a_cancel_under_flood_ends_every_message_in_order() -> None:
-    """`turn-cancelled` at once; `response-cancelled` in the text lane, behind all that it ends."""
+    """`turn-cancelled` comes immediately, `response-cancelled` after the ended messages."""
     pipeline = Pipeline(ClientConfig(), clock=clock())
     stuck = pipeline.subscribe(lane=Lane.TEXT, overflow=Block(1))
     reader = pipeline.subscribe(lane=Lane.TEXT)
@@ -104,7 +104,7 @@ async def test_a_cancel_under_flood_ends_every_message_in_order() -> None:
 
 
 def test_a_slow_block_subscriber_delays_only_its_own_lane() -> None:
-    """Audio and control are through while text waits for a reader that takes its time."""
+    """Audio and control are delivered while text waits for a slow reader."""
 
     async def main() -> None:
         pipeline = Pipeline(ClientConfig(coalesce=False), clock=clock())

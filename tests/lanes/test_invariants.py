@@ -1,9 +1,9 @@
 """The invariants of the lanes, over random events, schedules, batches and readers.
 
-Each example runs the whole pipeline under a seed of its own for trio's order of tasks, and
-is held against a plain sequential fold of the same frames. Without the seed Hypothesis would
-show every example the same order: trio hands its random generator over to Hypothesis, which
-resets it. So the seed is drawn, and every test asserts in its end that the orders differed.
+Each example runs the whole pipeline with its own seed for trio's order of tasks, and is compared
+with a sequential fold of the same frames. Without the seed, every example would run in the same
+order: trio hands its random generator to Hypothesis, which resets it. Each test therefore draws a
+seed and finally asserts that the orders differed.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ BOUNDS = st.sampled_from([LaneBounds(), LaneBounds(max_items=12, max_bytes=4000)
 
 @attrs.frozen(kw_only=True)
 class Run:
-    """How one example is run: everything that must not matter."""
+    """How an example is run: the choices that must not affect the result."""
 
     seed: int
     batch_size: int
@@ -131,17 +131,17 @@ class Body(Protocol):
     """What an example does with a pipeline that is not running yet."""
 
     async def __call__(self, pipeline: Pipeline, chance: random.Random) -> None:
-        """Do it."""
+        """Run the example."""
 
 
 ORDERS: set[tuple[str, ...]] = set()
-# The time, which goes by the frame: how often a clock is read depends on the schedule.
+# The time advances per frame, because the schedule decides how often a clock is read.
 NOW = [0.0]
 
 
 @pytest.fixture
 def orders() -> Iterator[None]:
-    """The orders in which the tasks ran, over all examples of a test: they must differ."""
+    """The orders of tasks over all examples of a test; they must differ."""
     ORDERS.clear()
     yield
     assert len(ORDERS) > 20, "the schedules did not differ: was trio's generator seeded?"
@@ -149,7 +149,7 @@ def orders() -> Iterator[None]:
 
 @pytest.fixture
 def bang() -> Iterator[None]:
-    """An event of one's own whose handler raises."""
+    """Register a custom event whose handler raises."""
 
     @event("bang", lanes=Lane.TEXT)
     class BangEvent(ServerEvent):
@@ -164,7 +164,7 @@ def bang() -> Iterator[None]:
 
 
 def _go(run: Run, body: Body) -> Pipeline:
-    """Run an example under its seed; give the pipeline as it was left."""
+    """Run an example with its seed; return the pipeline."""
     steps = Steps()
 
     async def main() -> Pipeline:
@@ -173,7 +173,7 @@ def _go(run: Run, body: Body) -> Pipeline:
         await body(pipeline, random.Random(run.pauses))
         return pipeline
 
-    # The handler of ``bang`` is one of the application's: the receive task never waits for such.
+    # The handler of ``bang`` is a custom one, so the receive task never waits for it.
     with patch.object(_lane, "has_custom_handlers", lambda _lane: not run.in_place):
         pipeline = trio.run(main, instruments=[steps])
     ORDERS.add(tuple(steps.names))
@@ -186,7 +186,7 @@ async def _pause(chance: random.Random, most: int = 3) -> None:
 
 
 def _bursts(frames: list[str | bytes], run: Run | None) -> Iterator[tuple[float, Frames]]:
-    """Frames that come in one go, and their time."""
+    """Frames that arrive in one step, with their time."""
     sizes = random.Random(run.bursts) if run is not None else None
     fed = 0
     while fed < len(frames):
@@ -207,7 +207,7 @@ async def _feed(
         if chance.random() < 0.3:
             await _pause(chance)
         NOW[0] = now
-        if len(burst) == 1 and chance.random() < 0.7:  # at a pace
+        if len(burst) == 1 and chance.random() < 0.7:  # one at a time
             if not pipeline.intake.take_one(burst[0]):
                 await pipeline.intake.settle()
         else:
@@ -227,11 +227,11 @@ def _looking(burst: Frames, look: Callable[[], None]) -> Iterator[str | bytes]:
 
 @attrs.frozen
 class Plain:
-    """What becomes of some frames one after the other."""
+    """The result of folding frames one after another."""
 
     state: SessionState
     notes: dict[Lane, list[Notification]]
-    # The slice of each lane after each of its events, merged or not.
+    # The slice of each lane after each of its events, coalesced or not.
     prefixes: dict[Lane, list[Any]]
 
 
@@ -255,8 +255,8 @@ def _fold(frames: Frames, run: Run | None = None) -> Plain:
     return Plain(folds.state, notes, prefixes)
 
 
-def _told(notes: list[Any]) -> list[Any]:
-    """What a reader heard, but for what depends on the schedule on purpose."""
+def _emitted(notes: list[Any]) -> list[Any]:
+    """Return the received notifications, except those that depend on the schedule."""
     return [note for note in notes if not isinstance(note, MemoryPressure)]
 
 
@@ -264,7 +264,7 @@ def _told(notes: list[Any]) -> list[Any]:
 
 
 class Reader:
-    """A task that reads one lane at its own pace, and what it heard until it ended."""
+    """A task that reads one lane at its own pace and keeps what it received."""
 
     def __init__(
         self, pipeline: Pipeline, lane: Lane, rule: Overflow, chance: random.Random
@@ -287,32 +287,32 @@ class Reader:
                 elif way == 1:
                     self.heard.append(await self.subscription.__anext__())
                 else:
-                    await self._impatiently()
+                    await self._with_timeouts()
         except (trio.EndOfChannel, StopAsyncIteration):
             pass
         except LaggedError:
             self.lagged = True
 
-    async def _impatiently(self) -> None:
-        """Give up now and then: a cancelled receive loses nothing."""
+    async def _with_timeouts(self) -> None:
+        """Cancel some receives: a cancelled receive loses nothing."""
         with trio.CancelScope() as scope:
             if self._chance.random() < 0.5:
                 scope.cancel()
             self.heard.append(await self.subscription.receive())
 
     def check(self, plain: Plain, *, merge: bool) -> None:
-        """Invariant 2: in order, without gap or duplicate; what is dropped is told."""
-        expected, heard = plain.notes[self.lane], _told(self.heard)
+        """Invariant 2: in order, without gaps or duplicates; drops are reported."""
+        expected, heard = plain.notes[self.lane], _emitted(self.heard)
         if isinstance(self.rule, Block) and not merge and not self.lagged:
             assert heard == expected
         elif isinstance(self.rule, (Block, Coalesce)):
             assert _begins(heard, expected)
             assert self.lagged or merged(heard) == merged(expected)
-        elif self.lane is not Lane.CONTROL:  # where words about pressure may be dropped, too
+        elif self.lane is not Lane.CONTROL:  # where memory pressure may be dropped, too
             self._check_lossy(heard, expected, merge=merge)
 
     def _check_lossy(self, heard: list[Any], expected: list[Any], *, merge: bool) -> None:
-        """What a rule left out is counted, and what it kept is in order."""
+        """The number of dropped items is right, and the kept ones are in order."""
         kept = [note for note in heard if not isinstance(note, (Lagged, AudioGap))]
         dropped = self.subscription.statistics().dropped
         if isinstance(self.rule, DropOldest):
@@ -325,7 +325,7 @@ class Reader:
 
 
 def _begins(heard: list[Any], expected: list[Any]) -> bool:
-    """Whether what was heard is how ``expected`` begins, however its pieces were cut."""
+    """Whether the received items are a prefix of ``expected``, however pieces were cut."""
     whole, wanted = merged(heard), merged(expected)
     if not whole:
         return True
@@ -356,8 +356,8 @@ EXAMPLES = settings(max_examples=150, deadline=None)
 
 
 @pytest.mark.usefixtures("orders", "bang")
-def test_the_state_and_what_is_told_do_not_depend_on_the_schedule() -> None:
-    """Invariants 1, 2, 6 and 7: one fold, any order, batch and reader; bad events included."""
+def test_the_state_and_the_notifications_do_not_depend_on_the_schedule() -> None:
+    """Invariants 1, 2, 6, 7: any order, batch and reader; bad events included."""
 
     @EXAMPLES
     @given(FRAMES, RUNS, RULES)
@@ -365,7 +365,7 @@ def test_the_state_and_what_is_told_do_not_depend_on_the_schedule() -> None:
         readers: list[Reader] = []
 
         async def body(pipeline: Pipeline, chance: random.Random) -> None:
-            # Two that never read, of the two kinds that are in nobody's way.
+            # Two that never read, with the two rules that never block.
             stuck = [pipeline.subscribe(overflow=rule) for rule in (Latest(), DropOldest(2))]
             readers.extend(Reader(pipeline, lane, rule, chance) for lane, rule in rules)
             async with trio.open_nursery() as nursery:
@@ -386,7 +386,7 @@ def test_the_state_and_what_is_told_do_not_depend_on_the_schedule() -> None:
 
 @pytest.mark.usefixtures("orders", "bang")
 def test_every_buffer_keeps_its_bound() -> None:
-    """Invariant 4: whatever the readers do; and what was lost by that is said."""
+    """Invariant 4: with any reader; losses are reported."""
 
     @EXAMPLES
     @given(FRAMES, RUNS, RULES)
@@ -399,7 +399,7 @@ def test_every_buffer_keeps_its_bound() -> None:
 
             def look() -> None:
                 for lane in pipeline.statistics().lanes:
-                    # The library's own words about pressure are taken beyond the bound.
+                    # Memory pressure is taken beyond the bound.
                     assert lane.depth <= lane.max_items + 12 * (lane.lane is Lane.CONTROL)
                     assert lane.bytes <= lane.max_bytes + 300
                 for subscription, rule in never:
@@ -418,8 +418,8 @@ def test_every_buffer_keeps_its_bound() -> None:
 
 
 @pytest.mark.usefixtures("orders", "bang")
-def test_cancelled_at_any_point_it_leaves_whole_events_behind() -> None:
-    """Invariant 8: it returns, every subscription ends, every slice is that of a prefix."""
+def test_cancelled_at_any_point_no_event_is_half_folded() -> None:
+    """Invariant 8: it returns, subscriptions end, every slice is that of a prefix."""
 
     @EXAMPLES
     @given(FRAMES, RUNS, RULES, st.integers(0, 60))
@@ -452,14 +452,14 @@ def test_cancelled_at_any_point_it_leaves_whole_events_behind() -> None:
             assert any(slice_ == prefix for prefix in plain.prefixes[lane])
         for reader in readers:
             if isinstance(reader.rule, (Block, Coalesce)):
-                assert _begins(_told(reader.heard), plain.notes[reader.lane])
+                assert _begins(_emitted(reader.heard), plain.notes[reader.lane])
 
     check()
 
 
 @pytest.mark.usefixtures("orders", "bang")
-def test_urgent_news_are_handled_before_anything_that_waits() -> None:
-    """Invariant 3: when the control lane has handled a cancel, the others are hardly further."""
+def test_urgent_events_are_handled_before_queued_ones() -> None:
+    """Invariant 3: when control has handled a cancel, the other lanes have hardly moved."""
 
     @EXAMPLES
     @given(FRAMES, RUNS)
@@ -483,15 +483,15 @@ def test_urgent_news_are_handled_before_anything_that_waits() -> None:
                 pipeline.close()
 
         _go(run, body)
-        # Everything was fed in one go; control had at most its own events to handle first, and
+        # Everything was fed in one step; control had at most its own events to handle first, and
         # a lane below gets one batch for eight of control's.
         assert all(count <= 2 * 32 for count in ahead)
 
     check()
 
 
-def test_a_handler_that_raises_is_told_once(bang: None) -> None:
-    """The event of one's own that these tests throw in does what they need it for."""
+def test_a_raising_handler_is_reported_once(bang: None) -> None:
+    """The custom event of these tests raises as intended."""
     plain = _fold(['{"type": "bang"}'])
     assert [type(note) for note in plain.notes[Lane.TEXT]] == [ProcessingFailed]
     assert plain.state.counters.handler_errors == 1

@@ -1,4 +1,4 @@
-"""Lanes: what a frame becomes, what waits for what, and what is said of it."""
+"""Lanes: how a frame is handled, what waits for what, and what is reported."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ from tests.lanes.flow import (
 # -- what a frame becomes ------------------------------------------------------------------
 
 
-async def test_a_frame_is_decoded_folded_and_told() -> None:
+async def test_a_frame_is_decoded_folded_and_dispatched() -> None:
     """From the text of a frame to the state and a subscriber."""
     async with running() as pipeline:
         notes = pipeline.subscribe(lane=Lane.TEXT)
@@ -60,7 +60,7 @@ async def test_a_frame_is_decoded_folded_and_told() -> None:
 
 
 async def test_bytes_are_audio() -> None:
-    """A binary frame is raw audio, whatever stands in it."""
+    """A binary frame is raw audio, whatever it contains."""
     async with running() as pipeline:
         frames_ = pipeline.subscribe(ev.AudioFrame)
         pipeline.feed_nowait([b'{"type": "ping"}'])
@@ -77,8 +77,8 @@ async def test_bytes_are_audio() -> None:
         (frame("audio_delta"), Lane.AUDIO),
     ],
 )
-async def test_a_malformed_frame_is_told_by_the_home_of_its_type(bad: str, lane: Lane) -> None:
-    """It costs one event and gives one processing-error; nothing else changes."""
+async def test_a_malformed_frame_is_reported_by_its_home_lane(bad: str, lane: Lane) -> None:
+    """It affects one event and emits one processing-error; nothing else changes."""
     async with running() as pipeline:
         notes = pipeline.subscribe(lane=lane)
         before = pipeline.state
@@ -95,8 +95,8 @@ async def test_a_malformed_frame_is_told_by_the_home_of_its_type(bad: str, lane:
         assert pipeline.statistics().lanes[lane].malformed == 1
 
 
-async def test_one_event_reaches_every_lane_that_it_concerns() -> None:
-    """Each lane of the row handles it, and the control lane tells first."""
+async def test_one_event_reaches_each_of_its_lanes() -> None:
+    """Each lane of its row handles it, and the control lane emits first."""
     async with running() as pipeline:
         pipeline.feed_nowait([CANCELLED])
         await trio.testing.wait_all_tasks_blocked()
@@ -108,8 +108,8 @@ async def test_one_event_reaches_every_lane_that_it_concerns() -> None:
         assert [lane.events for lane in pipeline.statistics().lanes] == [1, 1, 1]
 
 
-async def test_the_shell_is_told_what_was_taken() -> None:
-    """Of neighbouring deltas the first, and nothing of what is malformed."""
+async def test_the_shell_sees_the_accepted_events() -> None:
+    """The first of adjacent deltas, and no malformed event."""
     thoughts = frames(talk.thought(each, "s") for each in "ab")
     said: list[str] = []
     pipeline = make()
@@ -120,8 +120,8 @@ async def test_the_shell_is_told_what_was_taken() -> None:
     assert said == ["text_delta", "thought_delta", "", "", "text_delta", "error"]
 
 
-async def test_nothing_is_asked_for_behind_a_frame_that_has_no_room() -> None:
-    """It waits where it is: in the transport."""
+async def test_no_frame_is_taken_while_one_has_no_room() -> None:
+    """It waits in the transport."""
     pipeline = make(text=small(2))
     rest = iter([*map(delta, "abcde")])
     with pytest.raises(trio.WouldBlock):
@@ -130,8 +130,8 @@ async def test_nothing_is_asked_for_behind_a_frame_that_has_no_room() -> None:
     assert pipeline.statistics().text.depth == 2
 
 
-async def test_feeding_is_no_checkpoint_while_there_is_room() -> None:
-    """An await an event would cost more than the decode."""
+async def test_feeding_is_not_a_checkpoint_while_there_is_room() -> None:
+    """An await per event would cost more than decoding it."""
     async with running() as pipeline:
         with trio.testing.assert_no_checkpoints():
             await pipeline.feed([delta()])
@@ -139,7 +139,7 @@ async def test_feeding_is_no_checkpoint_while_there_is_room() -> None:
 
 @pytest.fixture
 def built_in_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No handlers of the application's own, whatever other tests have registered."""
+    """Remove custom handlers that other tests registered."""
     monkeypatch.setattr(_lane, "has_custom_handlers", lambda _lane: False)
 
 
@@ -149,7 +149,7 @@ def _steps_of_lanes(steps: Steps) -> int:
 
 @pytest.mark.usefixtures("built_in_only")
 def test_an_idle_lane_is_handled_by_the_task_that_feeds_it() -> None:
-    """Nobody else has to run: a subscriber is next."""
+    """No other task has to run before the subscriber."""
     steps = Steps()
 
     async def main() -> None:
@@ -171,8 +171,8 @@ def test_an_idle_lane_is_handled_by_the_task_that_feeds_it() -> None:
 
 
 @pytest.mark.usefixtures("built_in_only")
-async def test_what_a_step_in_place_leaves_is_for_the_lanes_task() -> None:
-    """The feeding task handles one batch; the lanes below wait for the one above."""
+async def test_the_lanes_task_continues_after_a_step_in_place() -> None:
+    """The feeding task handles one batch; lower lanes wait for the one above."""
     async with running(coalesce=False, batch_size=2) as pipeline:
         await trio.testing.wait_all_tasks_blocked()
         await pipeline.feed([ERROR, ERROR, ERROR, b"\0\0"])
@@ -183,7 +183,7 @@ async def test_what_a_step_in_place_leaves_is_for_the_lanes_task() -> None:
 
 @pytest.mark.usefixtures("built_in_only")
 async def test_a_blocked_lane_is_not_handled_in_place() -> None:
-    """Its entries wait, and the lanes below do not."""
+    """Its entries wait; the lanes below do not."""
     async with running() as pipeline:
         stuck = pipeline.subscribe(lane=Lane.CONTROL, overflow=Block(1))
         await trio.testing.wait_all_tasks_blocked()
@@ -199,10 +199,10 @@ async def test_a_blocked_lane_is_not_handled_in_place() -> None:
         assert pipeline.state.counters.events == 3
 
 
-async def test_handlers_of_the_application_run_in_the_lanes_task(
+async def test_custom_handlers_run_in_the_lanes_task(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """They may take their time: the task that receives does not wait for them."""
+    """They can be slow; the receive task does not wait for them."""
     monkeypatch.setattr(_lane, "has_custom_handlers", lambda lane: lane is Lane.TEXT)
     async with running() as pipeline:
         await trio.testing.wait_all_tasks_blocked()
@@ -213,7 +213,7 @@ async def test_handlers_of_the_application_run_in_the_lanes_task(
 
 
 async def test_events_within_a_millisecond_share_their_time() -> None:
-    """To the millisecond, and also where the clock is set back."""
+    """Also if the clock is set back."""
     times = iter([10.0, 10.0004, 10.0009, 10.002, 9.0])
     pipeline = Pipeline(ClientConfig(coalesce=False), clock=lambda: next(times))
     seen: list[float] = []
@@ -225,8 +225,8 @@ async def test_events_within_a_millisecond_share_their_time() -> None:
     assert seen == [10.0, 10.0, 10.0, 10.002, 9.0]
 
 
-async def test_the_librarys_own_events_travel_in_order_with_the_servers() -> None:
-    """A link's news stands where it happened; nobody can subscribe to the events themselves."""
+async def test_local_events_keep_their_place_among_server_events() -> None:
+    """A link event is handled in its place; nobody can subscribe to local events."""
     async with running() as pipeline:
         events = pipeline.subscribe(ev.ServerEvent, lane=Lane.CONTROL)
         notes = pipeline.subscribe(lane=Lane.CONTROL)
@@ -242,7 +242,7 @@ async def test_the_librarys_own_events_travel_in_order_with_the_servers() -> Non
 
 
 async def test_commands_take_their_place_in_the_lane() -> None:
-    """What was fed before is folded before, what was fed after is folded after."""
+    """Events fed before are folded before; events fed after are folded after."""
     async with running() as pipeline:
         pipeline.feed_nowait([delta("a", "main", user_session_id=None)])
         pipeline.set_user_session_id("main")
@@ -263,11 +263,11 @@ async def test_commands_take_their_place_in_the_lane() -> None:
         assert message is not None
         assert message.content == "kept"
         assert len(pipeline.state.sessions["main"].messages) == 1  # "lost" was not stored
-        assert pipeline.state.revision == revision + 2  # a command is no event
+        assert pipeline.state.revision == revision + 2  # a command is not an event
 
 
 async def test_reset_forgets_what_each_lane_has_seen() -> None:
-    """An id counts once until a reset, in every lane, and half a sample is let go."""
+    """An id counts once until a reset, in every lane; half a sample is dropped."""
     voice = {"voice_id": "v", "vendor": "x", "description": "d", "output_format": "pcm16"}
     changed = frame("agent_voice_changed", id="once", voice=voice)
     async with running() as pipeline:
@@ -292,7 +292,7 @@ def _of(session: str) -> dict[str, Any]:
 
 
 async def _observed(frames_: list[str | bytes], **options: Any) -> tuple[Pipeline, list[Any]]:
-    """Feed frames in one go; give the pipeline and the events that its text lane folded."""
+    """Feed frames in one step; return the pipeline and the events folded by its text lane."""
     pipeline = make(**options)
     seen: list[Any] = []
     pipeline.observe(Lane.TEXT, lambda event, _notes, _slice: seen.append(event))
@@ -307,7 +307,7 @@ def _contents(events: list[Any]) -> list[str]:
     return [event.content for event in events]
 
 
-async def test_neighbouring_deltas_are_folded_as_one_and_counted_each() -> None:
+async def test_adjacent_deltas_are_folded_as_one_and_counted_separately() -> None:
     """One event for the fold, three for the counters."""
     pipeline, seen = await _observed([delta("a"), delta("b"), delta("c")])
     assert _contents(seen) == ["abc"]
@@ -318,8 +318,8 @@ async def test_neighbouring_deltas_are_folded_as_one_and_counted_each() -> None:
     assert pipeline.statistics().text.events == 3
 
 
-async def test_merged_deltas_have_the_first_ones_time() -> None:
-    """The message began when its first piece came."""
+async def test_coalesced_deltas_have_the_time_of_the_first() -> None:
+    """The message began with its first piece."""
     pipeline, _ = await _observed([delta("a"), delta("b")])
     message = pipeline.state.sessions["s"].open_message
     assert message is not None
@@ -337,21 +337,21 @@ async def test_merged_deltas_have_the_first_ones_time() -> None:
         {"id": "1"},
     ],
 )
-async def test_deltas_that_differ_stay_apart(others: dict[str, Any]) -> None:
-    """In anything but their content."""
+async def test_deltas_that_differ_are_not_coalesced(others: dict[str, Any]) -> None:
+    """If they differ in anything except their content."""
     _, seen = await _observed([delta("a"), delta("b", **others), delta("c")])
     assert _contents(seen) == ["a", "b", "c"]
 
 
-async def test_deltas_that_differ_by_a_letter_stay_apart() -> None:
-    """Before what they say, or behind it."""
+async def test_deltas_that_differ_by_a_letter_are_not_coalesced() -> None:
+    """Before or after their content."""
     said = [delta("a", format="one"), delta("b", format="two"), delta("c", "t", format="two")]
     _, seen = await _observed([*said])
     assert _contents(seen) == ["a", "b", "c"]
 
 
-async def test_a_delta_that_is_delivered_twice_is_not_merged_with_itself() -> None:
-    """Deltas with an id are told apart by it."""
+async def test_a_duplicate_delta_is_not_coalesced() -> None:
+    """Deltas with an id are identified by it."""
     pipeline, _ = await _observed([delta("a", id="1"), delta("a", id="1"), delta("b", id="2")])
     message = pipeline.state.sessions["s"].open_message
     assert message is not None
@@ -359,8 +359,8 @@ async def test_a_delta_that_is_delivered_twice_is_not_merged_with_itself() -> No
     assert pipeline.state.counters.duplicates == 1
 
 
-async def test_what_stands_between_keeps_deltas_apart() -> None:
-    """Order is kept, also against another kind of delta and an event of another kind."""
+async def test_an_event_in_between_separates_deltas() -> None:
+    """Order is kept, also with another kind of delta or event in between."""
     thought = talk.thought("t", "s", user=None)
     between = [*frames([thought]), frame("user_turn_end")]
     _, seen = await _observed([delta("a"), between[0], delta("b"), between[1], delta("c")])
@@ -368,29 +368,29 @@ async def test_what_stands_between_keeps_deltas_apart() -> None:
     assert types == ["text_delta", "thought_delta", "text_delta", "user_turn_end", "text_delta"]
 
 
-async def test_thoughts_merge_too() -> None:
-    """Thoughts are deltas as text is."""
+async def test_thoughts_are_coalesced_too() -> None:
+    """Thoughts are deltas like text."""
     thoughts = frames(talk.thought(each, "s") for each in "abc")
     _, seen = await _observed([*thoughts])
     assert _contents(seen) == ["abc"]
 
 
-async def test_an_empty_delta_begins_no_run() -> None:
-    """A message begins at its first character: its time must not be that of an empty delta."""
+async def test_an_empty_delta_starts_no_run() -> None:
+    """A message begins with its first character, so an empty delta does not set its time."""
     pipeline, _ = await _observed([delta(""), delta("b")])
     message = pipeline.state.sessions["s"].open_message
     assert message is not None
     assert message.head.timestamp.timestamp() == 1_000_001.0
 
 
-async def test_late_deltas_are_counted_each() -> None:
-    """After a cancel each delta that still comes counts as late."""
+async def test_late_deltas_are_counted_separately() -> None:
+    """After a cancel, each delta counts as late."""
     pipeline, _ = await _observed([delta("a"), CANCELLED, delta("b"), delta("c"), delta("d")])
     assert pipeline.state.counters.late_deltas == 3
 
 
 async def test_coalescing_can_be_turned_off() -> None:
-    """Each delta is folded alone."""
+    """Each delta is folded separately."""
     pipeline, seen = await _observed([delta("a"), delta("b")], coalesce=False)
     assert _contents(seen) == ["a", "b"]
     assert pipeline.statistics().text.coalesced == 0
@@ -404,7 +404,7 @@ def _note(order: list[Lane], lane: Lane, *_fold: object) -> None:
 
 
 async def test_control_is_handled_before_audio_and_audio_before_text() -> None:
-    """Whatever came first, and whatever order trio chooses."""
+    """In any order of arrival and any schedule of trio."""
     order: list[Lane] = []
     pipeline = make(batch_size=8, coalesce=False)
     for lane in Lane:
@@ -418,8 +418,8 @@ async def test_control_is_handled_before_audio_and_audio_before_text() -> None:
     assert order == [Lane.CONTROL] * 20 + [Lane.AUDIO] * 20 + [Lane.TEXT] * 20
 
 
-async def test_after_giving_way_eight_times_a_lower_lane_gets_one_batch() -> None:
-    """A flood of audio slows the text down and does not stop it."""
+async def test_after_yielding_eight_times_a_lower_lane_gets_one_batch() -> None:
+    """A flood of audio slows the text down but does not stop it."""
     pipeline = make(batch_size=8, coalesce=False)
     order: list[Lane] = []
     for lane in (Lane.AUDIO, Lane.TEXT):
@@ -441,7 +441,7 @@ async def test_after_giving_way_eight_times_a_lower_lane_gets_one_batch() -> Non
 
 
 async def test_text_advances_under_an_endless_flood_of_audio() -> None:
-    """The flood is fed for as long as the text takes: an end is no condition."""
+    """The flood lasts as long as the text takes."""
     async with running(coalesce=False) as pipeline:
         done = trio.Event()
 
@@ -462,7 +462,7 @@ async def test_text_advances_under_an_endless_flood_of_audio() -> None:
             await trio.lowlevel.checkpoint()
 
 
-async def test_a_held_lane_does_not_count_as_having_work() -> None:
+async def test_a_blocked_lane_has_no_backlog() -> None:
     """A stuck Block subscriber of the audio lane does not stop the text lane."""
     async with running() as pipeline:
         await trio.testing.wait_all_tasks_blocked()
@@ -473,12 +473,12 @@ async def test_a_held_lane_does_not_count_as_having_work() -> None:
         await trio.testing.wait_all_tasks_blocked()
         assert stuck.statistics().blocking
         steps = await _steps_of_a_delta(pipeline)
-        assert steps == steps_when_idle  # it did not give way once
+        assert steps == steps_when_idle  # it did not yield once
         assert pipeline.statistics().audio.depth == 98  # 1 is held, 1 waits to be
 
 
 async def _steps_of_a_delta(pipeline: Pipeline) -> int:
-    """How many steps tasks make until a text delta is handled and all is quiet."""
+    """Count the steps of all tasks until a text delta is handled and all tasks wait."""
     steps = Steps()
     trio.lowlevel.add_instrument(steps)
     try:
@@ -492,21 +492,21 @@ async def _steps_of_a_delta(pipeline: Pipeline) -> int:
 # -- bounds --------------------------------------------------------------------------------
 
 
-async def test_at_its_bound_a_lane_takes_nothing() -> None:
+async def test_a_full_lane_takes_no_event() -> None:
     """The next event raises WouldBlock, in all its lanes or in none."""
     pipeline = make(text=small(4))
     for _ in range(4):
         pipeline.feed_nowait([delta()])
     with pytest.raises(trio.WouldBlock):
         pipeline.feed_nowait([CANCELLED])
-    pipeline.feed_nowait([b"\0\0"])  # another lane is not concerned
+    pipeline.feed_nowait([b"\0\0"])  # another lane is not affected
     pipeline.close()
     await pipeline.run()
     assert [lane.events for lane in pipeline.statistics().lanes] == [0, 1, 4]
 
 
-async def test_bytes_are_a_bound_too_and_an_empty_lane_takes_anything() -> None:
-    """An event larger than the bound is taken alone."""
+async def test_a_lane_has_a_bound_in_bytes_but_takes_one_event() -> None:
+    """An event larger than the bound is taken if the lane is empty."""
     pipeline = make(text=small(100, size=1000))
     pipeline.feed_nowait([delta("x" * 5000)])
     with pytest.raises(trio.WouldBlock):
@@ -514,8 +514,8 @@ async def test_bytes_are_a_bound_too_and_an_empty_lane_takes_anything() -> None:
     assert pipeline.statistics().text.bytes > 5000
 
 
-async def test_feeding_waits_for_handlers_and_goes_on() -> None:
-    """Nothing is lost and the order is kept when the lane is full again and again."""
+async def test_feeding_waits_for_handlers_and_continues() -> None:
+    """Nothing is lost and the order is kept when the lane fills repeatedly."""
     pipeline = make(text=small(3), coalesce=False)
     notes = pipeline.subscribe(MessageStreaming)
     async with trio.open_nursery() as nursery:
@@ -527,8 +527,8 @@ async def test_feeding_waits_for_handlers_and_goes_on() -> None:
     assert "".join(texts(drain(notes))) == "".join(f"{number}," for number in range(50))
 
 
-async def test_a_feed_that_waits_takes_every_frame_and_tells_of_each() -> None:
-    """In order; what had to wait is told when it is taken."""
+async def test_a_waiting_feed_takes_and_reports_every_frame() -> None:
+    """In order; a waiting event is reported when it is taken."""
     pipeline = make(text=small(3))
     notes = pipeline.subscribe(MessageStreaming)
     said: list[str] = []
@@ -543,7 +543,7 @@ async def test_a_feed_that_waits_takes_every_frame_and_tells_of_each() -> None:
 
 
 async def test_a_cancelled_feed_has_taken_nothing() -> None:
-    """The event that waited is not in any lane."""
+    """The waiting event is in no lane."""
     pipeline = make(text=small(2))
     for _ in range(2):
         pipeline.feed_nowait([delta()])
@@ -556,8 +556,8 @@ async def test_a_cancelled_feed_has_taken_nothing() -> None:
     assert [lane.events for lane in pipeline.statistics().lanes] == [0, 0, 2]
 
 
-async def test_a_waiting_feed_is_told_of_the_end() -> None:
-    """A task that waits for room does not wait for ever."""
+async def test_a_waiting_feed_ends_with_the_pipeline() -> None:
+    """A task that waits for space does not wait forever."""
     pipeline = make(text=small(1))
     pipeline.feed_nowait([delta()])
     async with trio.open_nursery() as nursery:
@@ -571,8 +571,8 @@ async def test_a_waiting_feed_is_told_of_the_end() -> None:
         pipeline.close()
 
 
-async def test_at_its_bound_a_lane_frees_the_subscriber_that_holds_it() -> None:
-    """That one, and only it, gets LaggedError, after what it had."""
+async def test_a_full_lane_evicts_the_subscriber_that_blocks_it() -> None:
+    """Only that subscription gets LaggedError, after its buffered items."""
     async with running(text=small(10), coalesce=False) as pipeline:
         stuck = pipeline.subscribe(lane=Lane.TEXT, overflow=Block(1))
         other = pipeline.subscribe(lane=Lane.TEXT)
@@ -591,8 +591,8 @@ async def test_at_its_bound_a_lane_frees_the_subscriber_that_holds_it() -> None:
         await audio.receive()
 
 
-async def test_a_lane_that_is_held_while_somebody_waits_for_room_is_freed() -> None:
-    """The one that waits does not have to come again to free it."""
+async def test_a_lane_that_blocks_a_waiting_feed_evicts() -> None:
+    """The waiting task does not have to try again."""
     pipeline = make(text=small(4), batch_size=2, coalesce=False)
     pipeline.subscribe(lane=Lane.TEXT, overflow=Block(1))
     stuck = pipeline.subscribe(lane=Lane.TEXT, overflow=Block(1))
@@ -609,7 +609,7 @@ async def test_a_lane_that_is_held_while_somebody_waits_for_room_is_freed() -> N
 
 @pytest.mark.parametrize("rules", [(), (Block(1), Block(1))])
 async def test_a_large_event_waits_for_more_than_one_batch(rules: tuple[Block, ...]) -> None:
-    """It is woken by each; and where a batch ends because the lane is held, it frees it."""
+    """Each batch wakes it; if the lane is blocked, the blocking subscriber is evicted."""
     pipeline = make(text=small(100, size=1000), batch_size=1, coalesce=False)
     stuck = [pipeline.subscribe(lane=Lane.TEXT, overflow=rule) for rule in rules]
     small_ones = 1000 // len(delta("0"))
@@ -630,8 +630,8 @@ async def test_a_large_event_waits_for_more_than_one_batch(rules: tuple[Block, .
         assert texts(drain_until_lagged(each)) == ["0", "1"]
 
 
-async def test_the_librarys_own_events_are_taken_beyond_the_bound() -> None:
-    """They never wait; whoever holds the lane is freed for them."""
+async def test_local_events_are_taken_beyond_the_bound() -> None:
+    """They never wait; a subscriber that blocks the lane is evicted."""
     async with running(control=small(3)) as pipeline:
         stuck = pipeline.subscribe(lane=Lane.CONTROL, overflow=Block(1))
         for _ in range(100):
@@ -642,7 +642,7 @@ async def test_the_librarys_own_events_are_taken_beyond_the_bound() -> None:
 
 
 def drain_until_lagged(subscription: Any) -> list[Any]:
-    """What a subscription holds before it says that it lagged."""
+    """Return the items of a subscription until it raises LaggedError."""
     items: list[Any] = []
     try:
         while True:
@@ -659,7 +659,7 @@ def _pressures(notes: list[Notification]) -> list[tuple[str, int]]:
 
 
 @pytest.mark.parametrize("by_bytes", [False, True])
-async def test_pressure_is_told_at_each_level_and_when_it_has_gone(by_bytes: bool) -> None:
+async def test_memory_pressure_is_emitted_at_each_level_and_at_its_end(by_bytes: bool) -> None:
     """50, 80, 95 percent of the bound; 0 below 40."""
     size = len(delta())
     bounds = small(1000, 100 * size) if by_bytes else small(100)
@@ -685,8 +685,8 @@ async def test_pressure_is_told_at_each_level_and_when_it_has_gone(by_bytes: boo
         assert pipeline.statistics().text.high_water == 98
 
 
-async def test_pressure_is_no_event() -> None:
-    """It depends on how fast the handlers are: so it must not count in the state."""
+async def test_memory_pressure_is_not_an_event() -> None:
+    """It depends on the speed of the handlers, so it must not affect the state."""
     async with running(text=small(2)) as pipeline:
         news = pipeline.subscribe(MemoryPressure)
         pipeline.feed_nowait([delta()])
@@ -697,7 +697,7 @@ async def test_pressure_is_no_event() -> None:
 
 
 async def test_a_large_event_may_pass_several_levels_at_once() -> None:
-    """The highest is told."""
+    """Only the highest level is emitted."""
     async with running(audio=small(100, size=1000)) as pipeline:
         news = pipeline.subscribe(MemoryPressure)
         pipeline.feed_nowait([b"\0" * 900])
@@ -709,7 +709,7 @@ async def test_a_large_event_may_pass_several_levels_at_once() -> None:
 
 
 async def test_a_mark_is_done_when_every_lane_has_passed_it() -> None:
-    """Not the control lane alone, which is ahead; and nothing behind it counts."""
+    """The control lane alone is not enough, and later events do not matter."""
     async with running(coalesce=False) as pipeline:
         stuck = pipeline.subscribe(lane=Lane.TEXT, overflow=Block(1))
         for content in "abc":
@@ -730,8 +730,8 @@ async def test_a_mark_is_done_when_every_lane_has_passed_it() -> None:
             await mark.wait()
 
 
-async def test_a_mark_stands_where_it_was_placed() -> None:
-    """Between two events, also of one run, and each lane calls back with its own slice."""
+async def test_a_mark_keeps_its_place() -> None:
+    """Between two events, also of one run. Each lane calls back with its own slice."""
     pipeline = make()
     passed: list[tuple[Lane, Any]] = []
     pipeline.feed_nowait([delta("a"), delta("b")])
@@ -751,8 +751,8 @@ async def test_a_mark_stands_where_it_was_placed() -> None:
     assert pipeline.state.counters.events == 4
 
 
-async def test_an_observer_places_its_mark_directly_behind_the_event() -> None:
-    """Whatever else has arrived with it."""
+async def test_an_observer_places_its_mark_directly_after_the_event() -> None:
+    """Even if other events arrived in the same step."""
     pipeline = make()
     seen: list[int] = []
 
@@ -767,8 +767,8 @@ async def test_an_observer_places_its_mark_directly_behind_the_event() -> None:
     assert seen == [2, 5]
 
 
-async def test_nobody_waits_for_a_mark_that_no_lane_will_pass() -> None:
-    """Placed before the end or after it."""
+async def test_a_mark_that_no_lane_will_pass_ends_its_wait() -> None:
+    """Placed before or after the end."""
     pipeline = make()
     pipeline.feed_nowait([delta()])
     mark = pipeline.marks.place()
@@ -789,7 +789,7 @@ async def test_nobody_waits_for_a_mark_that_no_lane_will_pass() -> None:
 
 
 async def test_an_observer_sees_each_event_its_notes_and_the_new_slice() -> None:
-    """Before any subscriber."""
+    """Before any subscriber does."""
     async with running() as pipeline:
         notes = pipeline.subscribe(TurnStateChanged)
         seen: list[Any] = []
@@ -802,8 +802,8 @@ async def test_an_observer_sees_each_event_its_notes_and_the_new_slice() -> None
         assert slice_.turn.can_send_input
 
 
-async def test_statistics_of_each_lane_and_in_all() -> None:
-    """Counted by hand."""
+async def test_statistics_of_each_lane_and_in_total() -> None:
+    """Compared with counts made by hand."""
     async with running(coalesce=True) as pipeline:
         text = pipeline.subscribe(lane=Lane.TEXT)
         for each in (delta("a"), delta("b"), frame("no_such_type"), "bad", CANCELLED):
@@ -829,10 +829,10 @@ async def test_statistics_of_each_lane_and_in_all() -> None:
         assert pipeline.statistics().text.subscriptions == 0
 
 
-async def test_a_raising_handler_costs_its_event_only(
+async def test_a_raising_handler_affects_only_its_event(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The lane goes on, and says so."""
+    """The lane continues and reports the error."""
     pipeline = make()
 
     def broken(_slice: Any, _event: Any) -> Any:
@@ -858,8 +858,8 @@ async def test_a_raising_handler_costs_its_event_only(
 # -- the end -------------------------------------------------------------------------------
 
 
-async def test_closing_handles_what_the_lanes_hold_and_then_ends() -> None:
-    """Everything that was fed comes out, also past a Block subscriber that never reads."""
+async def test_closing_handles_queued_events_and_then_ends() -> None:
+    """Every fed event comes out, even with a Block subscriber that never reads."""
     pipeline = make(coalesce=False)
     stuck = pipeline.subscribe(lane=Lane.TEXT, overflow=Block(1))
     notes = pipeline.subscribe(lane=Lane.TEXT)
@@ -877,8 +877,8 @@ async def test_closing_handles_what_the_lanes_hold_and_then_ends() -> None:
     assert pipeline.state.revision == 100
 
 
-async def test_cancelled_it_ends_its_subscriptions_too() -> None:
-    """After what they hold."""
+async def test_a_cancelled_pipeline_ends_its_subscriptions() -> None:
+    """After their buffered items."""
     pipeline = make()
     notes = pipeline.subscribe(lane=Lane.TEXT)
     async with trio.open_nursery() as nursery:
@@ -892,7 +892,7 @@ async def test_cancelled_it_ends_its_subscriptions_too() -> None:
 
 
 async def test_after_the_end_nothing_is_taken_and_nothing_hangs() -> None:
-    """Feeding says so, posting does nothing, subscribing gives what is at its end."""
+    """Feeding raises, posting does nothing, and a new subscription is at its end."""
     pipeline = make()
     pipeline.close()
     pipeline.close()
@@ -914,7 +914,7 @@ async def test_after_the_end_nothing_is_taken_and_nothing_hangs() -> None:
 
 
 async def test_whole_messages_count_with_their_text() -> None:
-    """A completed message is far larger than the event that completed it."""
+    """A completed message is much larger than the event that completed it."""
     async with running() as pipeline:
         notes = pipeline.subscribe(MessageComplete)
         for _ in range(100):

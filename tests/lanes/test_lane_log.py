@@ -1,4 +1,4 @@
-"""What the lanes log: slow code by its name, what was dropped, who was evicted, full lanes."""
+"""Log records of the lanes: slow code by name, dropped items, evictions, full lanes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SECRET = "payload-marker"
 
 
 class Clock:
-    """A clock that handlers move by hand."""
+    """A clock that handlers advance."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -36,7 +36,7 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The clock by which handlers and selectors are timed, and a throttle that has seen none."""
+    """The clock that times handlers and selectors, and a new throttle."""
     made = Clock()
     monkeypatch.setattr(_custom_code, "clock", made)
     monkeypatch.setattr(_custom_code, "_throttle", Throttle(10))
@@ -66,7 +66,7 @@ def delta(text: str, message: int = 0) -> str:
 
 
 async def handled(*frames: str, config: ClientConfig | None = None) -> None:
-    """Let a pipeline handle frames to the end."""
+    """Let a pipeline handle all frames."""
     pipeline = Pipeline(config or ClientConfig(), clock=lambda: 1.0)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(pipeline.run)
@@ -77,10 +77,10 @@ async def handled(*frames: str, config: ClientConfig | None = None) -> None:
         pipeline.close()
 
 
-async def test_a_slow_handler_is_named_at_once_and_then_now_and_then(
+async def test_a_slow_handler_is_named_immediately_and_then_rarely(
     own: type[Any], clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Four calls within the pause make one record; the next one tells how many there were."""
+    """Four calls within the pause make one record; the next record has their number."""
     steps = iter([0.25, 0.2, 0.2, 0.2, 0.1, 20.0])
 
     @rt.handles(own)
@@ -97,7 +97,7 @@ async def test_a_slow_handler_is_named_at_once_and_then_now_and_then(
     assert {record.name for record in caplog.records} == {"realtime_trio.lanes"}
 
 
-async def test_a_handler_that_raises_is_named_without_its_words(
+async def test_a_raising_handler_is_named_without_its_message(
     own: type[Any], clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     @rt.handles(own)
@@ -124,7 +124,7 @@ def test_the_processor_neither_times_nor_logs(
 
 
 async def test_a_slow_selector_is_named(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    """Also one behind a partial, and an object that can be called."""
+    """Also if it is behind a partial, or is a callable object."""
     pipeline = Pipeline(ClientConfig(), clock=lambda: 1.0)
 
     def sluggish(state: rt.SessionState, seconds: float = 0.3) -> int:
@@ -151,10 +151,10 @@ async def test_a_slow_selector_is_named(clock: Clock, caplog: pytest.LogCaptureF
     ]
 
 
-async def test_a_step_that_no_code_of_the_application_made_slow_is_told(
+async def test_a_slow_step_without_custom_code_is_logged(
     clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """But not twice: a handler that was named since it began says enough."""
+    """But not if a slow handler was named since the step began."""
     _custom_code.log_slow_step(rt.Lane.TEXT, 1.0, 1.25, 3)
     clock.now = 2.0
     _custom_code.log_slow("handler", handled, 1.5)
@@ -165,10 +165,10 @@ async def test_a_step_that_no_code_of_the_application_made_slow_is_told(
     ]
 
 
-async def test_dropped_items_are_counted_and_the_rest_told_at_the_end(
+async def test_dropped_items_are_counted_and_the_rest_logged_at_the_end(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """``Latest`` drops what it was asked to: that is for DEBUG only."""
+    """``Latest`` drops items by design, so it is logged at DEBUG."""
     caplog.set_level(logging.DEBUG, "realtime_trio.lanes")
     pipeline = Pipeline(ClientConfig(), clock=lambda: 1.0)
     lossy = pipeline.subscribe(MessageStreaming, overflow=DropOldest(max_items=1))
@@ -213,7 +213,7 @@ async def test_an_evicted_subscription_is_named_by_its_classes(
     others.close()
 
 
-async def test_a_lane_that_fills_is_told(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_lane_that_fills_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     """At WARNING from the last level on."""
     caplog.set_level(logging.DEBUG, "realtime_trio.lanes")
     config = ClientConfig(text=LaneBounds(max_items=4))
@@ -231,10 +231,10 @@ async def test_a_lane_that_fills_is_told(caplog: pytest.LogCaptureFixture) -> No
     ]
 
 
-async def test_what_cannot_be_read_is_told_once_by_its_type(
+async def test_a_malformed_event_is_logged_once_per_type(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """And a type only if the registry knows it: any other is the server's own word."""
+    """Only types in the registry are logged: any other is text from the server."""
     bad = f'{{"type":"text_delta","content":["{SECRET}"]}}'
     await handled(bad, bad, f"{{{SECRET}", f'["{SECRET}"]')
     assert said(caplog) == [

@@ -1,4 +1,4 @@
-"""The instruments behind the statistics."""
+"""The samplers behind the statistics."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from realtime_trio._lanes._statistics import SAMPLES, Rate, Sampler, Timing
 
 
 def test_without_samples_everything_is_zero() -> None:
-    """Rather than an error."""
+    """It is not an error."""
     assert Sampler().timing() == Timing(0.0, 0.0, 0.0)
 
 
@@ -20,8 +20,8 @@ def test_percentiles_of_the_samples() -> None:
     assert sampler.timing() == Timing(50.0, 99.0, 100.0)
 
 
-def test_old_samples_are_forgotten_but_for_the_longest() -> None:
-    """A bound in memory, and the worst that ever was."""
+def test_only_recent_samples_and_the_longest_are_kept() -> None:
+    """Memory is bounded, and the maximum is kept."""
     sampler = Sampler()
     sampler.add(1000.0)
     for _ in range(5 * SAMPLES):
@@ -30,8 +30,8 @@ def test_old_samples_are_forgotten_but_for_the_longest() -> None:
     assert len(sampler._recent) == SAMPLES
 
 
-def test_samplers_together() -> None:
-    """As if one had taken all samples."""
+def test_combined_samplers() -> None:
+    """The result is as if one sampler had taken all samples."""
     one, two, none = Sampler(), Sampler(), Sampler()
     one.add(1.0)
     two.add(3.0)
@@ -39,12 +39,12 @@ def test_samplers_together() -> None:
     assert none.timing(one, two) == Timing(2.0, 2.0, 3.0)
 
 
-def test_a_rate_is_that_of_the_last_seconds() -> None:
-    """A burst long ago does not count."""
+def test_a_rate_covers_the_last_seconds() -> None:
+    """An old burst does not count."""
     rate = Rate(0.0)
     assert rate.of(0.0, 0) == 0.0
     assert rate.of(2.0, 100) == 50.0
-    rate.mark(0.5, 1000)  # too soon for a mark
+    rate.mark(0.5, 1000)  # too early for a new interval
     assert rate.of(1.0, 1000) == 1000.0
     for second in range(1, 20):
         rate.mark(float(second), 1000)

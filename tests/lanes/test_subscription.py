@@ -1,4 +1,4 @@
-"""Subscriptions: how they are received from, what their rules do, how they end."""
+"""Subscriptions: how to receive from them, their overflow rules, and how they end."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def bound_bytes(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
 
 
 async def test_receive_is_always_a_checkpoint() -> None:
-    """Whether or not something is at hand."""
+    """Whether or not an item is available."""
     async with running() as pipeline:
         notes = pipeline.subscribe(lane=Lane.TEXT)
         pipeline.feed_nowait([delta()])
@@ -86,7 +86,7 @@ async def test_receive_nowait() -> None:
 
 
 async def test_a_cancelled_receive_loses_nothing() -> None:
-    """Cancelled before, while waiting, and with the item already there."""
+    """Cancelled before, while waiting, and with an item available."""
     async with running() as pipeline:
         notes = pipeline.subscribe(lane=Lane.TEXT)
         for feed in (False, True):
@@ -113,8 +113,8 @@ async def test_a_cancelled_receive_loses_nothing() -> None:
 
 
 @pytest.mark.parametrize("_again", range(20))
-async def test_cancelled_in_the_same_round_as_the_item_came(_again: int) -> None:
-    """Woken and cancelled at once: either the item is received, or it is still there."""
+async def test_cancelled_in_the_same_round_as_the_item(_again: int) -> None:
+    """Woken and cancelled at once: the item is either received or still there."""
     async with running() as pipeline:
         notes = pipeline.subscribe(lane=Lane.TEXT)
         got: list[Notification] = []
@@ -134,8 +134,8 @@ async def test_cancelled_in_the_same_round_as_the_item_came(_again: int) -> None
 
 
 @pytest.mark.parametrize("_again", range(20))
-async def test_cancelled_with_the_item_in_its_hand(_again: int) -> None:
-    """Between taking an item that was there and returning it a receive cannot be cancelled."""
+async def test_a_receive_that_took_an_item_cannot_be_cancelled(_again: int) -> None:
+    """Between taking an available item and returning it, a receive cannot be cancelled."""
     async with running() as pipeline:
         notes = pipeline.subscribe(lane=Lane.TEXT)
         pipeline.feed_nowait([delta("a")])
@@ -157,8 +157,8 @@ async def test_cancelled_with_the_item_in_its_hand(_again: int) -> None:
         assert texts([*got, *drain(notes)]) == ["a"]
 
 
-async def test_one_task_at_a_time() -> None:
-    """Two tasks that share one subscription would each get half: a mistake, said at once."""
+async def test_only_one_task_receives_at_a_time() -> None:
+    """Two tasks that share a subscription would each get half: an error at the call."""
     async with running() as pipeline:
         notes = pipeline.subscribe(lane=Lane.TEXT)
         async with trio.open_nursery() as nursery:
@@ -169,8 +169,8 @@ async def test_one_task_at_a_time() -> None:
             pipeline.feed_nowait([delta()])
 
 
-async def test_an_item_that_another_task_took_is_waited_for_again() -> None:
-    """A woken receiver that finds nothing waits on."""
+async def test_a_woken_receiver_without_an_item_waits_again() -> None:
+    """Another task took the item first."""
     async with running() as pipeline:
         notes = pipeline.subscribe(lane=Lane.TEXT)
         got: list[Notification] = []
@@ -182,7 +182,7 @@ async def test_an_item_that_another_task_took_is_waited_for_again() -> None:
 
             await trio.testing.wait_all_tasks_blocked()
             reader: SubscriptionReader = notes._reader
-            reader.wake()  # as a put would, with the item gone before the task has run
+            reader.wake()  # as a put does, but the item is gone before the task runs
             await trio.testing.wait_all_tasks_blocked()
             assert not got
             pipeline.feed_nowait([delta("a")])
@@ -190,7 +190,7 @@ async def test_an_item_that_another_task_took_is_waited_for_again() -> None:
 
 
 async def test_iterating_lets_others_run_at_least_every_32_items() -> None:
-    """And is no checkpoint in between."""
+    """There is no checkpoint in between."""
     async with running(coalesce=False) as pipeline:
         notes = pipeline.subscribe(lane=Lane.TEXT, overflow=Block(1000))
         for _ in range(200):
@@ -211,7 +211,7 @@ async def test_iterating_lets_others_run_at_least_every_32_items() -> None:
 
 
 async def test_iterating_sees_a_cancel_at_each_item() -> None:
-    """Also where the items are at hand and no task switch is due."""
+    """Also if the items are available and no task switch is due."""
     async with running(coalesce=False) as pipeline:
         for classes in ((MessageStreaming,), (MessageStreaming, CancelConfirmed)):
             notes = pipeline.subscribe(
@@ -234,8 +234,8 @@ async def test_iterating_sees_a_cancel_at_each_item() -> None:
             notes.close()
 
 
-async def test_a_lane_is_iterated_by_a_subscription_of_its_own() -> None:
-    """`async for note in client.text` is the same as over `client.text.subscribe()`."""
+async def test_iterating_a_lane_creates_a_subscription() -> None:
+    """="""
     pipeline = make()
     text = LaneView(pipeline, Lane.TEXT)
     first, second = text.__aiter__(), text.subscribe(overflow=Latest())
@@ -251,8 +251,8 @@ async def test_a_lane_is_iterated_by_a_subscription_of_its_own() -> None:
 # -- what is delivered ---------------------------------------------------------------------
 
 
-async def test_by_class_notifications_and_wire_events_alike() -> None:
-    """Subclasses included; a wire event once, from its home, before what it caused."""
+async def test_classes_select_notifications_and_wire_events() -> None:
+    """Subclasses included. A wire event arrives once, before what it caused."""
     async with running() as pipeline:
         everything = pipeline.subscribe(ev.ServerEvent, Notification)
         errors = pipeline.subscribe(ev.ErrorEvent, SystemNotification)
@@ -277,7 +277,7 @@ async def test_by_class_notifications_and_wire_events_alike() -> None:
         assert [type(item) for item in drain(sessions)] == [ev.TextDeltaEvent]
 
 
-async def test_a_wire_event_that_did_not_count_is_not_delivered() -> None:
+async def test_an_ignored_wire_event_is_not_delivered() -> None:
     """Neither a duplicate nor a late delta."""
     async with running(coalesce=False) as pipeline:
         wire = pipeline.subscribe(ev.TextDeltaEvent)
@@ -288,7 +288,7 @@ async def test_a_wire_event_that_did_not_count_is_not_delivered() -> None:
 
 
 async def test_across_lanes_control_comes_before_audio_before_text() -> None:
-    """Whatever came first; each lane's order is kept."""
+    """Regardless of arrival; each lane keeps its order."""
     async with running(coalesce=False) as pipeline:
         items = pipeline.subscribe(ev.ServerEvent, overflow=Block(100))
         voices = [frame("voice_list", voices=[], id=str(n)) for n in range(3)]
@@ -303,8 +303,8 @@ async def test_across_lanes_control_comes_before_audio_before_text() -> None:
         assert [event.content for event in got[6:]] == ["0", "1", "2"]
 
 
-async def test_without_classes_all_notifications_of_all_lanes() -> None:
-    """No wire events among them."""
+async def test_without_classes_it_gets_all_notifications() -> None:
+    """But no wire events."""
     async with running() as pipeline:
         notes = pipeline.subscribe()
         pipeline.feed_nowait([CANCELLED])
@@ -317,8 +317,8 @@ async def test_without_classes_all_notifications_of_all_lanes() -> None:
         }
 
 
-async def test_what_cannot_be_heard_is_refused() -> None:
-    """A class that is neither, and what a client alone sends."""
+async def test_classes_that_are_never_delivered_are_refused() -> None:
+    """A class that is neither, and an event that only clients send."""
     pipeline = make()
     for wrong in (str, ev.SetAgentEvent):
         with pytest.raises(TypeError, match=wrong.__name__):
@@ -326,7 +326,7 @@ async def test_what_cannot_be_heard_is_refused() -> None:
 
 
 async def test_a_subscription_starts_with_the_call() -> None:
-    """What was handled before is not delivered, what waits in the lane is."""
+    """It gets events that wait in the lane, but none that were handled before."""
     async with running() as pipeline:
         pipeline.feed_nowait([delta("before")])
         await trio.testing.wait_all_tasks_blocked()
@@ -338,8 +338,8 @@ async def test_a_subscription_starts_with_the_call() -> None:
 # -- the end -------------------------------------------------------------------------------
 
 
-async def test_closed_it_forgets_and_says_so() -> None:
-    """To the one that receives now as well."""
+async def test_a_closed_subscription_drops_its_items_and_raises() -> None:
+    """Also for the task that is receiving."""
     async with running() as pipeline:
         notes = pipeline.subscribe(lane=Lane.TEXT)
         async with trio.open_nursery() as nursery:
@@ -367,8 +367,8 @@ async def test_closed_it_forgets_and_says_so() -> None:
         assert pipeline.statistics().text.subscriptions == 0
 
 
-async def test_with_and_async_with_close() -> None:
-    """Both."""
+async def test_with_and_async_with_close_it() -> None:
+    """Both close the subscription."""
     async with running() as pipeline:
         with pipeline.subscribe(lane=Lane.TEXT) as one:
             assert pipeline.statistics().text.subscriptions == 1
@@ -379,8 +379,8 @@ async def test_with_and_async_with_close() -> None:
                 each.receive_nowait()
 
 
-async def test_closing_lets_a_held_lane_go_on() -> None:
-    """Whatever the subscription held."""
+async def test_closing_unblocks_its_lane() -> None:
+    """Regardless of the buffered items."""
     async with running(coalesce=False) as pipeline:
         stuck = pipeline.subscribe(lane=Lane.TEXT, overflow=Block(1))
         for _ in range(10):
@@ -394,7 +394,7 @@ async def test_closing_lets_a_held_lane_go_on() -> None:
 
 @pytest.mark.parametrize("in_thread", [False, True])
 async def test_an_abandoned_subscription_is_noticed_and_freed(in_thread: bool) -> None:
-    """Also one that holds its lane, and wherever the collector happens to run."""
+    """Also one that blocks its lane, and on any thread of the garbage collector."""
     async with running(coalesce=False) as pipeline:
         holder: list[Any] = [pipeline.subscribe(lane=Lane.TEXT, overflow=Block(1))]
         holder.append(pipeline.subscribe(MessageStreaming, CancelConfirmed))
@@ -415,7 +415,7 @@ async def test_an_abandoned_subscription_is_noticed_and_freed(in_thread: bool) -
 
 
 async def test_leaving_an_iteration_abandons_its_subscription() -> None:
-    """`async for note in client.text` with a break leaves nothing behind."""
+    """A break in `async for note in client.text` leaves nothing behind."""
     async with running() as pipeline:
         text = LaneView(pipeline, Lane.TEXT)
         pipeline.feed_nowait([delta()])
@@ -426,8 +426,8 @@ async def test_leaving_an_iteration_abandons_its_subscription() -> None:
         assert pipeline.statistics().text.subscriptions == 0
 
 
-async def test_what_is_abandoned_before_or_after_the_run_is_freed_too() -> None:
-    """There is no trio to tell then: the next subscription does it, or the end did."""
+async def test_subscriptions_abandoned_outside_the_run_are_freed() -> None:
+    """Without a running trio, the next subscription or the end frees them."""
     pipeline = make()
     pipeline.subscribe(lane=Lane.TEXT)
     gc.collect()
@@ -441,8 +441,8 @@ async def test_what_is_abandoned_before_or_after_the_run_is_freed_too() -> None:
     gc.collect()
 
 
-def test_abandoned_after_trio_has_ended() -> None:
-    """The collector may come when the run is long over."""
+def test_a_subscription_abandoned_after_trio_has_ended() -> None:
+    """The collector can run long after the run has ended."""
     kept: list[Any] = []
 
     async def main() -> None:
@@ -454,8 +454,8 @@ def test_abandoned_after_trio_has_ended() -> None:
     gc.collect()
 
 
-async def test_one_subscribers_trouble_is_nobody_elses() -> None:
-    """One raises, one is cancelled, one never reads: the fourth gets everything."""
+async def test_one_subscribers_failure_affects_no_other() -> None:
+    """One raises, one is cancelled, one never reads; the fourth gets everything."""
     async with running(coalesce=False) as pipeline:
         never = pipeline.subscribe(lane=Lane.TEXT, overflow=Latest())
         good = pipeline.subscribe(lane=Lane.TEXT)
@@ -499,12 +499,12 @@ class FakeLane:
         self.blockers: list[Buffer] = []
 
     def block(self, buffer: Buffer) -> None:
-        """Stand still."""
+        """Block the lane."""
         if buffer not in self.blockers:
             self.blockers.append(buffer)
 
     def unblock(self, buffer: Buffer) -> None:
-        """Go on."""
+        """Unblock the lane."""
         if buffer in self.blockers:
             self.blockers.remove(buffer)
 
@@ -531,7 +531,7 @@ def _all(buffer: Buffer) -> list[Any]:
 
 
 def test_coalesce_merges_neighbouring_pieces_of_one_message() -> None:
-    """And nothing else, and never past something that stands between."""
+    """It merges nothing else, and never across another item."""
     buffer = _buffer(Coalesce())
     for item in (
         _piece("a"),
@@ -555,8 +555,8 @@ def test_coalesce_merges_neighbouring_pieces_of_one_message() -> None:
     assert (buffer.bytes, buffer.largest, buffer.high_water) == (0, 0, 5)
 
 
-def test_a_piece_does_not_join_one_that_was_received_already() -> None:
-    """Taken is taken."""
+def test_a_piece_does_not_join_a_received_one() -> None:
+    """A received item never changes."""
     buffer = _buffer(Coalesce())
     for text in "ab":
         buffer.put(_piece(text), 1)
@@ -576,8 +576,8 @@ def test_many_pieces_merge_in_linear_time_and_space() -> None:
     assert item == _piece("x" * 100_000)
 
 
-def test_coalesce_lags_past_its_items() -> None:
-    """What is held is delivered, then comes the error; the newest are lost and it says so."""
+def test_coalesce_lags_beyond_its_bound_of_items() -> None:
+    """Buffered items are delivered, then the error; the newest items are lost."""
     buffer = _buffer(Coalesce(3))
     reader: SubscriptionReader = buffer.reader
     for text in "abcd":
@@ -589,8 +589,10 @@ def test_coalesce_lags_past_its_items() -> None:
 
 
 @pytest.mark.parametrize("merging", [False, True])
-def test_coalesce_lags_past_its_bytes(merging: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not counting the largest item: one of any size always finds room."""
+def test_coalesce_lags_beyond_its_bound_of_bytes(
+    merging: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The largest item does not count: one item of any size always fits."""
     bound_bytes(monkeypatch, 1000)
     buffer = _buffer(Coalesce())
     reader: SubscriptionReader = buffer.reader
@@ -603,14 +605,14 @@ def test_coalesce_lags_past_its_bytes(merging: bool, monkeypatch: pytest.MonkeyP
     assert sum(len(text) for text in texts(_all(buffer))) == 1000
 
 
-def test_the_bound_is_stated() -> None:
-    """16 MiB, and 65536 items where no number is given."""
+def test_the_default_bounds() -> None:
+    """16 MiB, and 65536 items if no number is given."""
     assert _overflow.MAX_BYTES == 16 * 1024 * 1024
     assert Coalesce().max_items == _overflow.MAX_ITEMS == 65_536
 
 
-def test_what_spilt_is_not_moved_about() -> None:
-    """One event may spill thousands: each that is received costs no more than itself."""
+def test_spilled_items_are_not_moved() -> None:
+    """One event can spill thousands of items; receiving one costs the same."""
     buffer = _buffer(Block(2))
     assert isinstance(buffer, BlockBuffer)
     for number in range(10):
@@ -624,8 +626,8 @@ def test_what_spilt_is_not_moved_about() -> None:
     assert not buffer.blocking
 
 
-def test_block_holds_its_lane_and_loses_nothing() -> None:
-    """What does not fit waits beside the buffer, and comes in order."""
+def test_block_blocks_its_lane_and_loses_nothing() -> None:
+    """Items that do not fit wait next to the buffer and arrive in order."""
     buffer = _buffer(Block(2))
     lane: FakeLane = buffer.lane
     items = [_piece(text) for text in "abcde"]
@@ -640,8 +642,8 @@ def test_block_holds_its_lane_and_loses_nothing() -> None:
     assert _all(buffer) == items[3:]
 
 
-def test_block_is_full_of_bytes_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """But takes one item of any size."""
+def test_block_has_a_bound_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But it takes one item of any size."""
     bound_bytes(monkeypatch, 100)
     buffer = _buffer(Block(50))
     buffer.put(OTHER, 5000)
@@ -653,8 +655,8 @@ def test_block_is_full_of_bytes_too(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not buffer.blocking
 
 
-def test_drop_oldest_keeps_the_newest_and_tells_the_gap_first() -> None:
-    """Lagged counts all that is gone since it was last told."""
+def test_drop_oldest_keeps_the_newest_and_reports_the_gap_first() -> None:
+    """Lagged counts all items dropped since the last one."""
     buffer = _buffer(DropOldest(2))
     for text in "abcde":
         buffer.put(_piece(text), 1)
@@ -670,7 +672,7 @@ def _sound(samples: int, rate: int = 16_000) -> AudioOutput:
 
 
 def test_drop_oldest_by_seconds_of_audio() -> None:
-    """Two seconds of frames of 20 ms are a hundred, exactly; the rest is a gap."""
+    """Two seconds of 20 ms frames are exactly a hundred frames."""
     buffer = _buffer(DropOldest(seconds=2.0))
     for _ in range(250):
         buffer.put(_sound(320), 640)
@@ -684,20 +686,20 @@ def test_drop_oldest_by_seconds_of_audio() -> None:
     assert len(_all(buffer)) == 100
 
 
-def test_drop_oldest_by_seconds_goes_by_each_ones_format() -> None:
-    """And by the protocol's where there is none; other items weigh nothing."""
+def test_drop_oldest_by_seconds_uses_the_format_of_each_item() -> None:
+    """Or the protocol's format if there is none. Other items have no duration."""
     buffer = _buffer(DropOldest(seconds=1.0))
     buffer.put(OTHER, 0)
     buffer.put(_sound(24_000, 48_000), 0)
     buffer.put(AudioOutput(data=bytes(16_000), format=None), 0)
     assert buffer.dropped == 0
     buffer.put(_sound(1), 0)
-    assert buffer.dropped == 2  # from the front, the item that weighs nothing included
+    assert buffer.dropped == 2  # from the front, including the item without a duration
     assert [type(item) for item in _all(buffer)] == [Lagged, AudioGap, AudioOutput, AudioOutput]
 
 
 def test_drop_oldest_always_keeps_the_newest() -> None:
-    """Though it is longer than the rule allows."""
+    """Even if it is longer than the rule allows."""
     buffer = _buffer(DropOldest(seconds=0.1))
     for _ in range(2):
         buffer.put(_sound(16_000), 32_000)
@@ -705,16 +707,16 @@ def test_drop_oldest_always_keeps_the_newest() -> None:
 
 
 def test_drop_oldest_has_a_bound_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By seconds as well, where items weigh nothing."""
+    """Also by seconds, with items that have no duration."""
     bound_bytes(monkeypatch, 1000)
     for rule in (DropOldest(10_000), DropOldest(seconds=5)):
         buffer = _buffer(rule)
         for _ in range(100):
             buffer.put(OTHER, 100)
-        assert len(buffer.items) == 11  # a thousand bytes beside the largest
+        assert len(buffer.items) == 11  # a thousand bytes, not counting the largest
 
 
-def test_latest_keeps_one() -> None:
+def test_latest_keeps_one_item() -> None:
     """The others are counted."""
     buffer = _buffer(Latest())
     for text in "abc":
@@ -725,8 +727,8 @@ def test_latest_keeps_one() -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=repr)
-def test_closed_a_buffer_is_empty(rule: Overflow) -> None:
-    """And as new."""
+def test_a_closed_buffer_is_empty(rule: Overflow) -> None:
+    """It is in its initial state."""
     buffer = _buffer(rule)
     for _ in range(3):
         buffer.put(_sound(4000), 8000)
@@ -754,15 +756,15 @@ def test_closed_a_buffer_is_empty(rule: Overflow) -> None:
         lambda: DropOldest(seconds=float("nan")),
     ],
 )
-def test_rules_that_make_no_sense_are_refused(wrong: Any) -> None:
-    """When they are made."""
+def test_invalid_rules_are_refused(wrong: Any) -> None:
+    """When they are created."""
     with pytest.raises(ValueError, match=r"must be|give either|more than 0"):
         wrong()
 
 
 @pytest.mark.parametrize("rule", RULES, ids=repr)
-async def test_every_rule_delivers_what_a_reader_keeps_up_with(rule: Overflow) -> None:
-    """The text is whole for whoever reads at once."""
+async def test_every_rule_delivers_everything_to_a_fast_reader(rule: Overflow) -> None:
+    """The text is complete if the reader reads immediately."""
     async with running(coalesce=False) as pipeline:
         notes = pipeline.subscribe(lane=Lane.TEXT, overflow=rule)
         got: list[Any] = []
@@ -773,8 +775,8 @@ async def test_every_rule_delivers_what_a_reader_keeps_up_with(rule: Overflow) -
         assert notes.statistics().dropped == 0
 
 
-async def test_each_lane_of_a_subscription_has_its_own_count() -> None:
-    """A full buffer of text does not push out what the control lane said."""
+async def test_each_lane_of_a_subscription_has_its_own_bound() -> None:
+    """A full buffer of text does not evict items of the control lane."""
     async with running(coalesce=False) as pipeline:
         notes = pipeline.subscribe(overflow=DropOldest(2))
         pipeline.feed_nowait([CANCELLED])
@@ -791,7 +793,7 @@ async def test_each_lane_of_a_subscription_has_its_own_count() -> None:
 
 
 async def test_statistics_of_a_subscription() -> None:
-    """Depth, bytes, high water, merged, dropped, blocking."""
+    """Depth, bytes, high-water mark, coalesced, dropped, blocking."""
     async with running(coalesce=False) as pipeline:
         merging = pipeline.subscribe(lane=Lane.TEXT)
         blocking = pipeline.subscribe(lane=Lane.TEXT, overflow=Block(2))
@@ -812,7 +814,7 @@ async def test_statistics_of_a_subscription() -> None:
 async def test_a_large_history_does_not_make_a_prompt_reader_lag(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Items beyond the bound, one after another: each time the reader has emptied its buffer."""
+    """More items than the bound, one at a time; the reader empties its buffer each time."""
     bound_bytes(monkeypatch, 50_000)
     for module in ("_dispatcher", "_lane"):
         monkeypatch.setattr(f"realtime_trio._lanes.{module}.HEAVY", 50_000)
@@ -831,7 +833,7 @@ async def test_a_large_history_does_not_make_a_prompt_reader_lag(
                 pipeline.feed_nowait([delta("x" * 60_000, session=str(number))])
 
 
-def test_buffers_are_what_their_rule_says() -> None:
-    """Each rule has its own."""
+def test_each_rule_has_its_own_buffer() -> None:
+    """One class for each rule."""
     assert isinstance(_buffer(Coalesce()), CoalesceBuffer)
     assert isinstance(_buffer(DropOldest(1)), DropOldestBuffer)

@@ -1,4 +1,4 @@
-"""A task in its slot: it starts when it is needed, and ends when it is not needed any more."""
+"""A task in its slot: it starts when it is needed and ends when it is idle."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DELTA = '{"type":"text_delta","session_id":"s","content":"a"}'
 
 @pytest.fixture(autouse=True)
 def no_custom_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests that ran before may have registered some, for which a lane needs its task."""
+    """Remove custom handlers of earlier tests, because a lane needs its task for them."""
     monkeypatch.setattr(_lane, "has_custom_handlers", lambda _lane: False)
 
 
@@ -31,7 +31,7 @@ def _tasks(task: trio.lowlevel.Task) -> list[str]:
 
 
 async def _running(nursery: trio.Nursery, pipeline: Pipeline) -> trio.lowlevel.Task:
-    """Run a pipeline; give its task."""
+    """Run a pipeline; return its task."""
     nursery.start_soon(pipeline.run)
     await trio.testing.wait_all_tasks_blocked()
     (task,) = nursery.child_tasks
@@ -41,8 +41,8 @@ async def _running(nursery: trio.Nursery, pipeline: Pipeline) -> trio.lowlevel.T
 async def test_lanes_that_are_handled_in_place_have_no_task(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Neither what came before the pipeline ran nor frames at a pace start one."""
-    # Other tests of this process may have registered handlers of their own.
+    """Neither frames from before the start nor frames at a steady pace start one."""
+    # Other tests of this process may have registered handlers.
     monkeypatch.setattr("realtime_trio._lanes._lane.has_custom_handlers", lambda _lane: False)
     pipeline = Pipeline(ClientConfig(), clock=lambda: 0.0)
     pipeline.post(LinkEvent(status="connected", note=Connected()))
@@ -55,8 +55,8 @@ async def test_lanes_that_are_handled_in_place_have_no_task(
         pipeline.close()
 
 
-async def test_a_lane_that_is_blocked_gets_a_task_and_one_only() -> None:
-    """What waits for a subscriber is handled by the lane's own task, again and again."""
+async def test_a_blocked_lane_gets_exactly_one_task() -> None:
+    """The lane's task handles the entries that wait for a subscriber."""
     pipeline = Pipeline(ClientConfig(), clock=lambda: 0.0)
     subscription = pipeline.subscribe(overflow=Block(max_items=1))
     async with trio.open_nursery() as nursery:
@@ -76,7 +76,7 @@ async def test_a_lane_that_is_blocked_gets_a_task_and_one_only() -> None:
 
 
 async def test_a_task_that_starts_late_has_the_context_of_the_pipeline() -> None:
-    """Whoever put the event that needed it may have another."""
+    """Not that of the task that fed the event."""
     whose = contextvars.ContextVar[str]("whose", default="nobody")
     seen: list[str] = []
     pipeline = Pipeline(ClientConfig(), clock=lambda: 0.0)
@@ -92,8 +92,8 @@ async def test_a_task_that_starts_late_has_the_context_of_the_pipeline() -> None
         pipeline.close()
 
 
-async def test_a_lane_with_nothing_to_do_has_no_task() -> None:
-    """It ends once it has handled its entries, and its queue is gone; the next one starts it."""
+async def test_an_idle_lane_has_no_task() -> None:
+    """The task ends after the last entry and frees the queue; the next entry starts another."""
     pipeline = Pipeline(ClientConfig(), clock=lambda: 0.0)
     async with trio.open_nursery() as nursery:
         task = await _running(nursery, pipeline)
@@ -107,7 +107,7 @@ async def test_a_lane_with_nothing_to_do_has_no_task() -> None:
         pipeline.close()
 
 
-async def test_nothing_starts_in_a_pipeline_that_is_cancelled() -> None:
+async def test_a_cancelled_pipeline_starts_no_task() -> None:
     """Its nursery takes no more tasks."""
     pipeline = Pipeline(ClientConfig(), clock=lambda: 0.0)
     async with trio.open_nursery() as nursery:
@@ -139,7 +139,7 @@ async def test_a_slot_without_a_nursery_keeps_its_task() -> None:
 
 
 async def test_waiting_tasks_wake_together() -> None:
-    """With nobody waiting, there is nothing to wake and nothing to hold."""
+    """Without waiting tasks, there is nothing to wake and nothing to hold."""
     waiting, woken = WaitingTasks(), []
 
     async def wait(number: int) -> None:
@@ -160,14 +160,14 @@ async def test_waiting_tasks_wake_together() -> None:
     assert not waiting
 
 
-def test_nothing_enters_the_queue_that_all_share() -> None:
-    """Every module makes a queue of its own for its first item."""
+def test_nothing_enters_the_shared_empty_queue() -> None:
+    """Each module creates its own queue for its first item."""
     assert EMPTY.maxlen == 0
     assert not EMPTY
 
 
 async def test_a_cancelled_sleep_leaves_the_slot_empty() -> None:
-    """A slot whose task was cancelled is not idle, and wakes nobody."""
+    """A slot whose task was cancelled is not idle and wakes no task."""
     slot = TaskSlot()
     with trio.move_on_after(0):
         await slot.sleep(idle=True)
@@ -177,8 +177,8 @@ async def test_a_cancelled_sleep_leaves_the_slot_empty() -> None:
 
 
 @pytest.mark.parametrize("idle", [True, False])
-async def test_only_who_is_idle_is_roused(idle: bool) -> None:
-    """Who waits for something else is woken by name."""
+async def test_only_idle_tasks_are_woken(idle: bool) -> None:
+    """A task that waits for something else is woken separately."""
     slot = TaskSlot()
     async with trio.open_nursery() as nursery:
 

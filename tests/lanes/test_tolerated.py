@@ -1,4 +1,4 @@
-"""What a server gets wrong is logged once, by type and place, and never what it sent (§2 L3)."""
+"""Faults of a server are logged once, by type and place, without the value (§2 L3)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from realtime_trio import events as ev
 from realtime_trio.testing import emit, say, turn
 
 
-async def test_each_place_is_logged_once_and_what_hears_of_the_event_hears_of_itself(
+async def test_each_place_is_logged_once_and_the_event_is_delivered(
     autojump_clock: object, caplog: pytest.LogCaptureFixture
 ) -> None:
     spoiled = '{"type":"voice_list","voices":[{"voice_id":"v","vendor":["secret"]},"secret"]}'

@@ -1,4 +1,4 @@
-"""Watching the state: the current value first, the latest wins, in the watcher's own task."""
+"""Watching the state: current value first, latest wins, in the watcher's own task."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _can_send(state: SessionState) -> bool:
 
 
 async def test_the_current_value_comes_first() -> None:
-    """Also where nothing ever happens."""
+    """Even if nothing happens."""
     async with running() as pipeline, pipeline.watch(_can_send) as changes:
         with trio.testing.assert_checkpoints():
             assert await changes.receive() is False
@@ -33,15 +33,15 @@ async def test_the_current_value_comes_first() -> None:
         assert await late.receive() is True
 
 
-async def test_only_what_differs_is_delivered() -> None:
-    """Events that leave the value as it is wake nobody up for good."""
+async def test_only_changes_are_delivered() -> None:
+    """Events that do not change the value wake no reader permanently."""
     async with running() as pipeline:
         seen: list[bool] = []
 
         async def watch() -> None:
             async with pipeline.watch(_can_send) as changes:
                 async for value in changes:
-                    seen.append(value)  # noqa: PERF401  it is cancelled in the middle
+                    seen.append(value)  # noqa: PERF401  cancelled in the middle
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watch)
@@ -52,8 +52,8 @@ async def test_only_what_differs_is_delivered() -> None:
         assert seen == [False, True, False]
 
 
-async def test_the_latest_wins() -> None:
-    """What came and went between two receives is not seen."""
+async def test_the_latest_value_wins() -> None:
+    """A value that changes again before the next receive is skipped."""
     async with running() as pipeline:
         changes = pipeline.watch(_text)
         assert await changes.receive() == ""
@@ -69,7 +69,7 @@ async def test_the_latest_wins() -> None:
 
 
 async def test_values_are_compared_with_equality(autojump_clock: trio.testing.MockClock) -> None:
-    """Not by identity: an equal value made anew is no change."""
+    """Not by identity: an equal new value is not a change."""
     async with running() as pipeline:
         changes = pipeline.watch(lambda state: [state.turn.can_send_input])
         assert await changes.receive() == [False]
@@ -81,8 +81,8 @@ async def test_values_are_compared_with_equality(autojump_clock: trio.testing.Mo
         assert await changes.receive() == [True]
 
 
-async def test_what_a_selector_or_a_comparison_raises_comes_out_at_the_watcher() -> None:
-    """And nowhere else: the lanes go on."""
+async def test_errors_of_a_selector_or_a_comparison_reach_the_watcher() -> None:
+    """And nothing else: the lanes continue."""
 
     class Odd:
         def __eq__(self, other: object) -> bool:
@@ -103,7 +103,7 @@ async def test_what_a_selector_or_a_comparison_raises_comes_out_at_the_watcher()
 
 
 async def test_the_selector_runs_in_the_watchers_own_task() -> None:
-    """Never in a lane's."""
+    """Never in a lane's task."""
     async with running() as pipeline:
         tasks: set[str] = set()
 
@@ -119,7 +119,7 @@ async def test_the_selector_runs_in_the_watchers_own_task() -> None:
 
 
 async def test_a_cancelled_receive_loses_nothing() -> None:
-    """The value that it would have had is still new."""
+    """Its value is still new."""
     async with running() as pipeline:
         changes = pipeline.watch(_text)
         for _ in range(2):
@@ -136,8 +136,8 @@ async def test_a_cancelled_receive_loses_nothing() -> None:
         assert await changes.receive() == "a"
 
 
-async def test_at_the_end_the_last_value_and_then_nothing() -> None:
-    """Whether or not somebody waits."""
+async def test_at_the_end_it_delivers_the_last_value_and_ends() -> None:
+    """Whether or not a task waits."""
     pipeline = make()
     waiting, idle = pipeline.watch(_text), pipeline.watch(_text)
     assert await idle.receive() == ""
@@ -159,8 +159,8 @@ async def test_at_the_end_the_last_value_and_then_nothing() -> None:
     assert [value async for value in pipeline.watch(_text)] == ["last"]
 
 
-async def test_closed_it_says_so() -> None:
-    """To a task that waits as well."""
+async def test_a_closed_watch_raises() -> None:
+    """Also in a waiting task."""
     async with running() as pipeline:
         changes = pipeline.watch(_text)
         await changes.receive()

@@ -1,4 +1,4 @@
-"""Whose answer is it? The verdict on an input, step by step (protocol.md §7 G)."""
+"""The verdict on an input, step by step (protocol.md §7 G)."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ EVENTS: dict[str, ev.ServerEvent] = {
     ],
 )
 def test_each_order_has_its_stage(signs: str, stage: InputStage) -> None:
-    """What comes before the first pong counts for nothing; the rest in the order of the rule."""
+    """Events before the first pong do not count; the others do, in the rule's order."""
     unit = InputUnit()
     for sign in signs.split():
         unit = unit.after(SIGNS[sign])
@@ -86,7 +86,7 @@ def test_pongs_of_earlier_pings_come_first() -> None:
 
 
 def ready() -> TurnGate:
-    """A gate on a link whose proof was answered, in the user's turn."""
+    """A gate on a confirmed link, in the user's turn."""
     gate = TurnGate()
     gate.link_opened()
     hear(gate, "start pong")
@@ -103,7 +103,7 @@ def ask(gate: TurnGate) -> bool:
 
 
 def test_the_gate_is_closed_until_the_second_pong() -> None:
-    """Also where the turn of the input has come and gone."""
+    """Also if the turn of the input has already ended."""
     gate = ready()
     assert not ask(gate)
     assert hear(gate, "pong end start") == [GateChange.HEARD, GateChange.BEGUN, None]
@@ -114,7 +114,7 @@ def test_the_gate_is_closed_until_the_second_pong() -> None:
 
 
 def test_a_voice_turn_before_the_input_is_not_its_turn() -> None:
-    """The input has killed it, or it was over before."""
+    """The input killed it, or it ended earlier."""
     gate = ready()
     ask(gate)
     assert hear(gate, "end stream start pong pong") == [None, None, None, GateChange.HEARD, None]
@@ -124,7 +124,7 @@ def test_a_voice_turn_before_the_input_is_not_its_turn() -> None:
 
 
 def test_a_turn_after_the_verdict_closes_the_gate() -> None:
-    """It begins without an ask."""
+    """It starts without an ask."""
     gate = ready()
     ask(gate)
     hear(gate, "pong pong")
@@ -135,7 +135,7 @@ def test_a_turn_after_the_verdict_closes_the_gate() -> None:
 
 
 def test_other_pings_are_counted_too() -> None:
-    """The proof's, liveness', the application's; a pong that answers none is not."""
+    """Pings of the link, the liveness check and the application; not an unmatched pong."""
     gate = TurnGate()
     gate.link_opened()
     hear(gate, "start")
@@ -157,8 +157,8 @@ def test_other_pings_are_counted_too() -> None:
     assert gate.ahead == 0
 
 
-def test_an_error_of_the_grace_refuses_at_once() -> None:
-    """And its words are kept; another input begins without any."""
+def test_an_error_in_the_grace_refuses_immediately() -> None:
+    """Its text is kept; the next input starts without it."""
     gate = ready()
     ask(gate)
     assert hear(gate, "pong pong error") == [GateChange.HEARD, None, GateChange.REFUSED]
@@ -167,16 +167,16 @@ def test_an_error_of_the_grace_refuses_at_once() -> None:
     assert gate.error == ""
 
 
-def test_an_answer_whose_beginning_was_lost_is_an_answer() -> None:
-    """Once the server is past the input, only its turn can say so much."""
+def test_an_answer_without_its_start_is_an_answer() -> None:
+    """After the server has handled the input, only its turn can send these events."""
     gate = ready()
     ask(gate)
     assert hear(gate, "pong pong stream") == [GateChange.HEARD, None, GateChange.BEGUN]
     assert gate.phase is Phase.AGENT
 
 
-def test_a_forced_input_takes_the_place_of_one_without_a_verdict() -> None:
-    """What comes before its own first pong is the other's."""
+def test_a_forced_input_replaces_one_without_a_verdict() -> None:
+    """Events before its own first pong belong to the other."""
     gate = ready()
     ask(gate)
     assert ask(gate)
@@ -187,7 +187,7 @@ def test_a_forced_input_takes_the_place_of_one_without_a_verdict() -> None:
 
 
 def test_a_new_link_voids_the_verdict() -> None:
-    """Nothing of the old one counts, its pings neither."""
+    """Nothing from the old link counts, including its pings."""
     gate = ready()
     ask(gate)
     hear(gate, "pong")
@@ -197,8 +197,8 @@ def test_a_new_link_voids_the_verdict() -> None:
     assert hear(gate, "pong start") == [None, GateChange.OPENED]
 
 
-def test_a_cancel_counts_where_a_turn_runs_or_the_server_was_not_there_yet() -> None:
-    """Between the two it has cancelled nothing."""
+def test_a_cancel_counts_in_a_turn_or_before_the_input_is_handled() -> None:
+    """In between it has cancelled nothing."""
     gate = ready()
     ask(gate)
     assert gate.cancellable
@@ -225,7 +225,7 @@ def outbox(gate: TurnGate, told: list[str] | None = None) -> Outbox:
 
 
 async def test_an_input_is_written_between_two_pings(autojump_clock: object) -> None:
-    """Not even what is urgent comes between, and the pings need no room in its queue."""
+    """No urgent frame comes between them, and the pings need no space in the queue."""
     told: list[str] = []
     gate = ready()
     box, wire = outbox(gate, told), Wire(pace=1)
@@ -247,7 +247,7 @@ async def test_an_input_is_written_between_two_pings(autojump_clock: object) -> 
     assert box.statistics().sent == 3 + 64
 
 
-async def test_a_forced_input_kills_and_is_told(autojump_clock: object) -> None:
+async def test_a_forced_input_kills_the_turn_and_is_reported(autojump_clock: object) -> None:
     """In this order."""
     told: list[str] = []
     gate = ready()
@@ -259,7 +259,7 @@ async def test_a_forced_input_kills_and_is_told(autojump_clock: object) -> None:
 
 
 @pytest.mark.parametrize(("cut", "status"), [(0.5, "in-doubt"), (1.5, "in-doubt"), (2.5, "sent")])
-async def test_a_link_that_breaks_in_a_unit(
+async def test_a_link_that_breaks_during_an_input(
     autojump_clock: object, cut: float, status: str
 ) -> None:
     """The receipt is that of the input alone."""
@@ -278,7 +278,7 @@ async def test_a_link_that_breaks_in_a_unit(
 
 
 async def graces(gate: TurnGate, config: ClientConfig, moves: Sequence[tuple[float, str]]) -> float:
-    """Play what comes at which time; gives when the client decides that there is no turn."""
+    """Play events at given times; return when the client decides that there is no turn."""
     ended: list[float] = []
 
     def no_turn() -> None:
@@ -309,7 +309,7 @@ NEVER = float("inf")
         ([(0, "ask"), (5, "pong pong"), (5.5, "end")], NEVER),
         ([(0, "ask"), (5, "pong pong"), (5.5, "error")], NEVER),
         ([(0, "ask"), (5, "pong")], NEVER),
-        # Another input in the grace of the first has a grace of its own.
+        # Another input in the grace of the first has its own grace.
         ([(0, "ask"), (5, "pong pong"), (5.5, "ask"), (5.6, "pong pong")], 6.6),
     ],
 )

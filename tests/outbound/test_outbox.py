@@ -1,4 +1,4 @@
-"""The outbox and the gate: what leaves, in which order, and what its receipt says."""
+"""The outbox and the gate: the order of sent frames, and their receipts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ANSWERED = [ev.PongEvent(), ev.PongEvent(), ev.UserTurnEndEvent(), ev.UserTurnSt
 
 
 class Wire:
-    """What a writer writes to: keeps the types; ``pace`` is the time that a frame takes."""
+    """The target of a writer: keeps the types; ``pace`` is the time that a frame takes."""
 
     def __init__(self, pace: float = 0.0) -> None:
         self.sent: list[object] = []
@@ -55,7 +55,7 @@ def outbox(*, gate: TurnGate | None = None, config: ClientConfig | None = None) 
 
 
 async def written(box: Outbox, wire: Wire) -> list[object]:
-    """Write all that may leave now."""
+    """Write everything that can be sent now."""
     async with trio.open_nursery() as nursery:
         nursery.start_soon(write_from, box, wire)
         await box.flushed()
@@ -67,7 +67,7 @@ async def written(box: Outbox, wire: Wire) -> list[object]:
 
 
 async def test_urgent_goes_before_commands_and_those_before_audio(autojump_clock: object) -> None:
-    """And each keeps its own order."""
+    """Each kind keeps its order."""
     box = outbox()
     box.put_audio_nowait(b"1")
     box.put_unbounded(ev.PttEndEvent())
@@ -90,7 +90,7 @@ async def test_urgent_goes_before_commands_and_those_before_audio(autojump_clock
 
 
 async def test_cancel_overtakes_3000_frames_on_a_slow_link(autojump_clock: object) -> None:
-    """It leaves next, not last."""
+    """It is the next frame that is sent."""
     box, wire = outbox(), Wire(pace=0.002)
     for _ in range(3000):
         await box.put_audio(b"\0" * 640)
@@ -105,7 +105,7 @@ async def test_cancel_overtakes_3000_frames_on_a_slow_link(autojump_clock: objec
 
 
 class Runs:
-    """Keeps what was written together."""
+    """Keeps frames that were written together."""
 
     def __init__(self, box: Outbox) -> None:
         self.box = box
@@ -119,7 +119,7 @@ class Runs:
 
 
 async def written_in_runs(box: Outbox) -> tuple[list[list[bytes]], list[object]]:
-    """Write all that may leave now with a wire that takes several frames at once."""
+    """Write everything that can be sent now, to a wire that takes several frames at once."""
     runs, wire = Runs(box), Wire()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(write_from, box, wire, runs.send_many)
@@ -128,8 +128,8 @@ async def written_in_runs(box: Outbox) -> tuple[list[list[bytes]], list[object]]
     return runs.runs, wire.sent
 
 
-async def test_audio_that_waits_leaves_together(autojump_clock: object) -> None:
-    """Up to a bound in frames and in bytes, and to what is no audio."""
+async def test_queued_audio_is_sent_together(autojump_clock: object) -> None:
+    """Up to a bound in frames and in bytes, and up to the next frame that is not audio."""
     box = outbox()
     for number in range(40):
         box.put_audio_nowait(bytes([number]))
@@ -149,8 +149,8 @@ async def test_audio_that_waits_leaves_together(autojump_clock: object) -> None:
     assert box.statistics().audio_bytes == 0
 
 
-async def test_a_command_at_the_closed_gate_is_not_in_the_way(autojump_clock: object) -> None:
-    """Of audio that leaves together; once it may leave it goes first."""
+async def test_a_command_at_the_closed_gate_does_not_delay_audio(autojump_clock: object) -> None:
+    """Once it can be sent, it goes first."""
     gate = TurnGate()
     box = outbox(gate=gate)
     box.put_nowait(ev.ResumeChatSessionEvent(session_id="s1"))
@@ -165,10 +165,10 @@ async def test_a_command_at_the_closed_gate_is_not_in_the_way(autojump_clock: ob
     assert others[0] is ev.ResumeChatSessionEvent
 
 
-async def test_a_command_that_may_pass_does_not_wait_behind_one_that_may_not(
+async def test_a_command_that_passes_does_not_wait_for_one_that_does_not(
     autojump_clock: object,
 ) -> None:
-    """Force, and the resume of the current session."""
+    """With force, and the resume of the current session."""
     gate = TurnGate()
     gate.session_id = "s1"
     box = outbox(gate=gate)
@@ -188,7 +188,7 @@ async def test_a_command_that_may_pass_does_not_wait_behind_one_that_may_not(
 
 
 async def test_receipts_follow_their_command(autojump_clock: object) -> None:
-    """Queued, sending, sent; in doubt where the link broke; not sent where it was taken back."""
+    """Queued, sending, sent; in doubt if the link broke; not sent if it was withdrawn."""
     box = outbox()
     receipt = box.put_nowait(ev.GetVoicesEvent())
     assert receipt.queued
@@ -221,7 +221,7 @@ async def test_receipts_follow_their_command(autojump_clock: object) -> None:
 
 
 async def test_queues_are_bounded_in_items_and_bytes(autojump_clock: object) -> None:
-    """An empty queue takes any size; room is given in the order in which it was asked for."""
+    """An empty queue takes any size; waiting tasks get space in order."""
     box = outbox(config=ClientConfig(max_commands=2, max_command_bytes=100))
     box.put_nowait(ev.TextInputEvent(text="x" * 1000))
     with pytest.raises(trio.WouldBlock):
@@ -248,8 +248,8 @@ async def test_queues_are_bounded_in_items_and_bytes(autojump_clock: object) -> 
         nursery.cancel_scope.cancel()
 
 
-async def test_who_waits_for_room_hears_of_the_end(autojump_clock: object) -> None:
-    """Closing wakes them with ClosedError."""
+async def test_closing_wakes_tasks_that_wait_for_space(autojump_clock: object) -> None:
+    """They get ClosedError."""
     box = outbox(config=ClientConfig(max_commands=1))
     box.put_nowait(ev.GetVoicesEvent())
     async with trio.open_nursery() as nursery:
@@ -264,8 +264,8 @@ async def test_who_waits_for_room_hears_of_the_end(autojump_clock: object) -> No
         box.close("the end")
 
 
-async def test_the_end_of_a_speech_always_finds_room(autojump_clock: object) -> None:
-    """Also where the audio queue is full."""
+async def test_ptt_end_always_fits(autojump_clock: object) -> None:
+    """Also if the audio queue is full."""
     box = outbox(config=ClientConfig(max_audio_frames=1))
     box.put_audio_nowait(b"1")
     with pytest.raises(trio.WouldBlock):
@@ -275,7 +275,7 @@ async def test_the_end_of_a_speech_always_finds_room(autojump_clock: object) -> 
 
 
 async def test_the_oldest_audio_can_be_dropped(autojump_clock: object) -> None:
-    """Never the end of a speech."""
+    """But never ptt_end."""
     box = outbox()
     assert box.drop_oldest_audio() == 0
     box.put_unbounded(ev.PttEndEvent())
@@ -285,8 +285,8 @@ async def test_the_oldest_audio_can_be_dropped(autojump_clock: object) -> None:
     assert await written(box, Wire()) == [ev.PttEndEvent]
 
 
-async def test_pongs_beyond_the_bound_are_left_out(autojump_clock: object) -> None:
-    """A flood of pings costs a bounded number of answers."""
+async def test_pongs_beyond_the_bound_are_omitted(autojump_clock: object) -> None:
+    """A flood of pings gets a bounded number of answers."""
     box = outbox()
     for _ in range(1000):
         box.put_for_link(ev.PongEvent())
@@ -296,8 +296,8 @@ async def test_pongs_beyond_the_bound_are_left_out(autojump_clock: object) -> No
 # -- links ---------------------------------------------------------------------------------
 
 
-async def test_what_was_of_the_link_goes_with_it(autojump_clock: object) -> None:
-    """Pings go, audio is dropped and counted, commands and cancels stay."""
+async def test_a_lost_link_drops_its_frames(autojump_clock: object) -> None:
+    """Pings are dropped, audio is dropped and counted, commands and cancels stay."""
     box = outbox()
     box.put_for_link(ev.PingEvent())
     box.put_nowait(ev.ClientWantsCancelEvent())
@@ -318,8 +318,8 @@ async def test_what_was_of_the_link_goes_with_it(autojump_clock: object) -> None
     ]
 
 
-async def test_draining_takes_nothing_new_but_cancels(autojump_clock: object) -> None:
-    """And takes new commands again when it is over."""
+async def test_draining_takes_only_new_cancels(autojump_clock: object) -> None:
+    """It takes new commands again afterwards."""
     box = outbox()
     with box.draining():
         with pytest.raises(ClosedError):
@@ -346,7 +346,7 @@ async def test_draining_takes_nothing_new_but_cancels(autojump_clock: object) ->
 def test_a_cancelled_send_has_queued_once_or_not_at_all(
     cancel_after: int, full: bool, seed: int, audio: bool
 ) -> None:
-    """Whenever it is cancelled; and where it raised Cancelled, not at all."""
+    """Whenever it is cancelled; if it raised Cancelled, not at all."""
 
     async def main() -> None:
         trio._core._run._r.seed(seed)
@@ -393,7 +393,7 @@ def start(gate: TurnGate) -> None:
 
 
 def test_the_gate_follows_its_rules() -> None:
-    """Closes for an input and for user_turn_end, opens for user_turn_start."""
+    """It closes for an input and for user_turn_end, and opens for user_turn_start."""
     gate = TurnGate()
     assert not gate.open
     assert gate.received(ev.UserTurnStartEvent()) is GateChange.OPENED
@@ -410,7 +410,7 @@ def test_the_gate_follows_its_rules() -> None:
 
 
 def test_an_error_before_any_turn_refuses_the_input() -> None:
-    """Unless it says that it answers something else, or comes before the first pong."""
+    """Unless it answers another command or arrives before the first pong."""
     gate = TurnGate()
     start(gate)
     assert gate.received(ev.ErrorEvent(message="x")) is None
@@ -438,8 +438,8 @@ def test_an_error_before_any_turn_refuses_the_input() -> None:
         (ev.PttEndEvent(), False),
     ],
 )
-def test_only_the_harmless_pass_a_closed_gate(event: ev.Event, harmless: bool) -> None:
-    """The others, where they are written all the same, kill the turn and open it."""
+def test_only_harmless_commands_pass_a_closed_gate(event: ev.Event, harmless: bool) -> None:
+    """Other commands that are written anyway kill the turn and open it."""
     gate = TurnGate()
     gate.session_id = "s1"
     start(gate)
@@ -459,8 +459,8 @@ def test_new_and_resume_never_close_the_gate() -> None:
     assert gate.open
 
 
-def test_a_new_link_is_closed_until_it_tells() -> None:
-    """A stream tells that a turn runs; ping and pong tell nothing."""
+def test_a_new_link_is_closed_until_a_turn_event() -> None:
+    """A stream shows that a turn runs; ping and pong show nothing."""
     gate = TurnGate()
     start(gate)
     gate.link_opened()
@@ -487,8 +487,8 @@ def test_the_current_session_is_known() -> None:
 
 
 @pytest.mark.parametrize("named", [None, "", "s1"])
-def test_a_current_session_that_was_deleted_may_go_on(named: str | None) -> None:
-    """The end of the user's turn shows it, unless another has become current."""
+def test_a_deleted_current_session_may_continue(named: str | None) -> None:
+    """The end of the user's turn shows it, unless another session has become current."""
     gate = TurnGate()
     gate.received(ev.UserTurnEndEvent())
     assert gate.session_id is None
@@ -508,14 +508,14 @@ def test_a_current_session_that_was_deleted_may_go_on(named: str | None) -> None
 
 
 @given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True))
-def test_a_pause_is_within_its_ceiling(attempt: int, chance: float) -> None:
-    """Full jitter: anywhere from nothing to the ceiling, which grows up to a bound."""
+def test_a_pause_is_within_its_limit(attempt: int, chance: float) -> None:
+    """Full jitter: between zero and a limit that grows up to a bound."""
     backoff = Backoff.of(ClientConfig())
     assert 0 <= backoff.delay(attempt, chance) <= backoff.ceiling(attempt) <= 30
     assert backoff.ceiling(attempt) <= backoff.ceiling(attempt + 1)
 
 
-def test_without_jitter_a_pause_is_its_ceiling() -> None:
-    """For those who want to know when."""
+def test_without_jitter_a_pause_equals_its_limit() -> None:
+    """For a predictable time."""
     backoff = Backoff.of(ClientConfig(backoff_jitter=0))
     assert [backoff.delay(n, 0.3) for n in (1, 2, 3, 20)] == [0.5, 1, 2, 30]

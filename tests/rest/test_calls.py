@@ -1,4 +1,4 @@
-"""REST over real sockets: what a token must not follow, and servers that do not behave."""
+"""REST over real sockets: where a token must not go, and servers that misbehave."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Serve = Callable[[trio.abc.Stream], Awaitable[None]]
 
 
 def replies(reply: Callable[[bytes], bytes]) -> Serve:
-    """Answer each request so."""
+    """Answer each request with this function."""
 
     async def serve(stream: trio.abc.Stream) -> None:
         async with stream:
@@ -39,7 +39,7 @@ def replies(reply: Callable[[bytes], bytes]) -> Serve:
 
 
 async def whole(stream: trio.abc.Stream) -> bytes:
-    """One request with its body."""
+    """Read one request with its body."""
     request = b""
     while b"\r\n\r\n" not in request:
         request += await stream.receive_some()
@@ -51,7 +51,7 @@ async def whole(stream: trio.abc.Stream) -> bytes:
 
 
 def answer(body: bytes, status: str = "200 OK", **headers: str) -> bytes:
-    """One HTTP answer, after which the connection ends."""
+    """Return one HTTP response, after which the connection ends."""
     lines = [f"HTTP/1.1 {status}", "connection: close", f"content-length: {len(body)}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode() + body
@@ -59,7 +59,7 @@ def answer(body: bytes, status: str = "200 OK", **headers: str) -> bytes:
 
 @asynccontextmanager
 async def serving(serve: Serve, context: ssl.SSLContext | None = None) -> AsyncGenerator[str, None]:
-    """``127.0.0.1:port`` of such a server."""
+    """Yield ``127.0.0.1:port`` of such a server."""
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
     port = listener.socket.getsockname()[1]
     async with trio.open_nursery() as nursery:
@@ -72,7 +72,7 @@ async def serving(serve: Serve, context: ssl.SSLContext | None = None) -> AsyncG
 
 
 async def test_a_redirect_to_another_host_gets_no_token() -> None:
-    """It is refused, whatever it asks for; one on the same host is followed."""
+    """It is refused for every call; one on the same host is followed."""
     seen: list[bytes] = []
     target = ""
 
@@ -96,8 +96,8 @@ async def test_a_redirect_to_another_host_gets_no_token() -> None:
         assert (await rest.refresh("good")).token == "new"
 
 
-async def test_redirects_come_to_an_end() -> None:
-    """One that leads to itself is an error; one that makes a question of a login is followed."""
+async def test_redirects_are_bounded() -> None:
+    """A loop is an error; one that turns a login into a GET is followed."""
 
     def reply(request: bytes) -> bytes:
         if b"POST /api/rt/login" in request:
@@ -115,8 +115,8 @@ async def test_redirects_come_to_an_end() -> None:
             await rest.refresh("good")
 
 
-async def test_an_answer_that_is_too_long_is_no_answer() -> None:
-    """It is read to the bound and no further."""
+async def test_a_response_that_is_too_long_is_an_error() -> None:
+    """It is read up to the bound and no further."""
     piece = b"10000\r\n" + b"x" * 2**16 + b"\r\n"
     sent = 0
 
@@ -132,12 +132,12 @@ async def test_an_answer_that_is_too_long_is_no_answer() -> None:
     async with serving(serve) as house:
         with pytest.raises(rt.ProtocolError, match="limit of 1048576 bytes"):
             await Rest(endpoint(f"http://{house}"), timeout=math.inf).refresh("good")
-        assert sent < 2000  # the rest is what the system holds between the two
+        assert sent < 2000  # the rest is in the buffers of the system
 
 
 @pytest.mark.parametrize("coding", ["gzip", "gzip, gzip", "br", "deflate", "zstd", "x"])
-async def test_a_compressed_answer_is_not_read(coding: str) -> None:
-    """It was not asked for, and may be a thousand times what came."""
+async def test_a_compressed_response_is_refused(coding: str) -> None:
+    """The client did not ask for it, and it can inflate a thousand times."""
     asked: list[bytes] = []
 
     def reply(request: bytes) -> bytes:
@@ -151,8 +151,8 @@ async def test_a_compressed_answer_is_not_read(coding: str) -> None:
     assert b"accept-encoding: identity\r\n" in asked[0].lower()
 
 
-async def test_an_answer_in_single_bytes_costs_no_more_than_its_bytes() -> None:
-    """Chunks are no lines of a list."""
+async def test_a_response_in_single_bytes_uses_linear_memory() -> None:
+    """Chunks are not stored in a list."""
     body = json.dumps({"agent_c_token": "new", "more": "x" * 20_000}).encode()
     chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
     head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -181,12 +181,12 @@ LOCATIONS = [
 
 
 @pytest.mark.parametrize("location", LOCATIONS)
-async def test_a_redirect_to_nowhere_is_a_failed_call(location: bytes) -> None:
-    """Whatever the address is, and whatever library trips over it."""
+async def test_a_redirect_to_an_invalid_address_is_a_failed_call(location: bytes) -> None:
+    """Whichever library rejects the address."""
     head = b"HTTP/1.1 302 x\r\ncontent-length: 0\r\nconnection: close\r\nlocation: "
     async with serving(replies(lambda request: head + location + b"\r\n\r\n")) as house:
         rest = Rest(endpoint(f"http://{house}"), timeout=10)
-        secret = "-".join(["hush"] * 2)  # no line of this file may hold it
+        secret = "-".join(["hush"] * 2)  # no line of this file may contain it
         with pytest.raises(rt.ConnectionFailed):
             await rest.refresh(secret)
         with pytest.raises(rt.ConnectionFailed) as caught:
@@ -221,12 +221,12 @@ async def test_a_redirect_to_nowhere_is_a_failed_call(location: bytes) -> None:
         b'HTTP/1.1 200 OK\r\n\r\n{"agent_c_token": "' + b"a" * 70_000 + b'"}',
     ],
 )
-async def test_an_answer_that_makes_no_sense_is_a_failed_call(reply: bytes) -> None:
-    """Of HTTP or of JSON, it comes out as an error of this library."""
+async def test_an_invalid_response_is_a_failed_call(reply: bytes) -> None:
+    """Invalid HTTP or JSON raises an error of this library."""
     answering = replies(lambda request: reply)
 
     async def serve(stream: trio.abc.Stream) -> None:
-        with suppress(trio.BrokenResourceError):  # who has read enough hangs up
+        with suppress(trio.BrokenResourceError):  # the client hangs up when it has read enough
             await answering(stream)
 
     async with serving(serve) as house:
@@ -237,15 +237,15 @@ async def test_an_answer_that_makes_no_sense_is_a_failed_call(reply: bytes) -> N
 @pytest.mark.parametrize(
     "token", ["", "t\u00f6k", "tok\nx", "tok\r\nX-Evil: 1", " tok", "\ud800", "\0"]
 )
-async def test_a_token_that_no_header_can_hold_is_refused_here(token: str) -> None:
-    """It never leaves, and no error quotes it."""
+async def test_a_token_that_no_header_can_hold_is_refused(token: str) -> None:
+    """It is not sent, and no error quotes it."""
     rest = Rest(endpoint("http://127.0.0.1:9"), timeout=10)
     with pytest.raises(rt.AuthenticationError, match="a header cannot hold"):
         await rest.refresh(token)
 
 
-async def test_ids_of_a_login_that_make_no_sense_count_as_absent() -> None:
-    """The token is what matters; the server gives a session of its own."""
+async def test_invalid_ids_of_a_login_count_as_absent() -> None:
+    """Only the token matters; the server then assigns a session."""
     odd: list[object] = ["\ud800", "\0", "a\r\nb", "a" * 2000, 7, None, []]
     said: list[object] = []
 
@@ -262,8 +262,8 @@ async def test_ids_of_a_login_that_make_no_sense_count_as_absent() -> None:
             assert grant.heygen_token == (value if value == "a" * 2000 else None)
 
 
-async def test_the_answer_behind_a_file_is_not_awaited_for_ever(autojump_clock: object) -> None:
-    """A byte now and then would keep any pause short."""
+async def test_the_response_to_an_upload_has_a_deadline(autojump_clock: object) -> None:
+    """Single bytes that keep arriving do not extend it."""
 
     async def serve(stream: trio.abc.Stream) -> None:
         await whole(stream)
@@ -282,8 +282,8 @@ async def test_the_answer_behind_a_file_is_not_awaited_for_ever(autojump_clock: 
         assert trio.current_time() - began == 7
 
 
-async def test_what_hears_the_progress_may_raise() -> None:
-    """That is the program's, not the network's."""
+async def test_an_error_of_the_progress_callback_is_raised() -> None:
+    """It is the program's error, not the network's."""
 
     def stop(done: int, size: int) -> None:
         raise ValueError(done, size)
@@ -295,8 +295,8 @@ async def test_what_hears_the_progress_may_raise() -> None:
             await rest.upload("t", Form({}, upload), stop)
 
 
-async def test_a_name_with_bytes_that_are_no_text_is_sent(tmp_path: Path) -> None:
-    """The system allows it, and so Python shows such bytes as surrogates."""
+async def test_a_file_name_with_invalid_bytes_is_sent(tmp_path: Path) -> None:
+    """Python represents such bytes as surrogates."""
     got: list[bytes] = []
     said = json.dumps({"id": "f", "filename": "\ud800", "mime_type": "\udfff", "size": True})
 
@@ -312,8 +312,8 @@ async def test_a_name_with_bytes_that_are_no_text_is_sent(tmp_path: Path) -> Non
     assert (file.filename, file.mime_type, file.size) == ("\ufffd", "\ufffd", 0)
 
 
-async def test_who_does_not_answer_is_given_up(autojump_clock: object) -> None:
-    """After the timeout, with a word about whom and what was asked, and without the token."""
+async def test_a_call_without_an_answer_ends(autojump_clock: object) -> None:
+    """After the timeout, with the host and the call in the error, without the token."""
 
     async def serve(stream: trio.abc.Stream) -> None:
         async with stream:
@@ -330,13 +330,13 @@ async def test_who_does_not_answer_is_given_up(autojump_clock: object) -> None:
         )
 
 
-async def test_rest_trusts_whom_the_websocket_trusts() -> None:
-    """The connector's own certificates count; without them a server nobody knows is refused."""
+async def test_rest_trusts_the_certificates_of_the_websocket() -> None:
+    """The connector's certificates count; without them, an unknown server is refused."""
     inside, known = contexts("127.0.0.1")
     reply = replies(lambda request: answer(b'{"agent_c_token": "new"}'))
 
     async def serve(stream: trio.abc.Stream) -> None:
-        with suppress(trio.BrokenResourceError):  # who does not trust us hangs up
+        with suppress(trio.BrokenResourceError):  # a client that does not trust the server hangs up
             await reply(stream)
 
     async with serving(serve, inside) as house:
@@ -351,7 +351,7 @@ async def test_rest_trusts_whom_the_websocket_trusts() -> None:
 
 
 async def test_a_file_that_shrinks_while_it_is_sent(tmp_path: Path) -> None:
-    """Its length was promised: the transfer ends with an error instead of waiting for more."""
+    """Its length was announced, so the transfer ends with an error."""
     path = tmp_path / "shrinks"
     path.write_bytes(b"x" * 1_000_000)
     async with open_server() as server:
@@ -363,16 +363,16 @@ async def test_a_file_that_shrinks_while_it_is_sent(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("said", [{}, {"id": ""}, {"id": 7}, {"id": "\ud800"}])
-async def test_an_upload_without_an_id_is_of_no_use(said: dict[str, object]) -> None:
-    """And is told apart from one that failed."""
+async def test_an_upload_without_an_id_is_an_error(said: dict[str, object]) -> None:
+    """It differs from the error of a failed upload."""
     async with serving(replies(lambda request: answer(json.dumps(said).encode()))) as house:
         upload = await open_upload(b"x", filename="x", mime_type=None, limit=10)
         with pytest.raises(rt.ProtocolError, match="no id"):
             await Rest(endpoint(f"http://{house}"), timeout=10).upload("t", Form({}, upload), None)
 
 
-async def test_a_token_that_ends_while_it_is_used_is_renewed() -> None:
-    """By the call that is refused, once; where that does not help, the refusal comes out."""
+async def test_a_token_that_expires_during_use_is_renewed() -> None:
+    """By the refused call, once; if that does not help, the refusal is raised."""
     now = 1_000_000.0
     config = ServerConfig(accept_any_token=False, wall_clock=lambda: now)
     login = rt.PasswordLogin("admin", "admin")
@@ -393,8 +393,8 @@ async def _refused(token: str) -> None:
     raise rt.AuthenticationError(message)
 
 
-async def test_no_secret_is_written_down(caplog: pytest.LogCaptureFixture) -> None:
-    """Neither in a log, whatever is logged, nor in what the client says of itself."""
+async def test_no_secret_is_logged_or_shown(caplog: pytest.LogCaptureFixture) -> None:
+    """Neither in logs at any level nor in any repr."""
     caplog.set_level(logging.DEBUG)
     config = ServerConfig(accept_any_token=False)
     async with open_server(config) as server:

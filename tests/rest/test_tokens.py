@@ -41,7 +41,7 @@ Answer = tuple[int, object]
 
 
 def jwt(exp: object, name: str = "t") -> str:
-    """A token that ends at ``exp``."""
+    """Return a token that expires at ``exp``."""
 
     def part(value: object) -> str:
         return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
@@ -50,8 +50,8 @@ def jwt(exp: object, name: str = "t") -> str:
 
 
 @attrs.define
-class Desk:
-    """A REST side that answers as it is told, and remembers what it was asked."""
+class FakeRest:
+    """A REST side with scripted answers that keeps its requests."""
 
     listener: MemoryListener
     answers: dict[str, list[Answer]] = attrs.field(factory=dict[str, list[Answer]])
@@ -87,9 +87,9 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk() -> AsyncGenerator[Desk, None]:
+async def desk() -> AsyncGenerator[FakeRest, None]:
     with MemoryListener() as listener:
-        yield Desk(listener)
+        yield FakeRest(listener)
 
 
 LOGIN = PasswordLogin("me", "secret")
@@ -113,13 +113,13 @@ LOGIN = PasswordLogin("me", "secret")
         (jwt(-1), None),
     ],
 )
-def test_the_end_of_a_token_is_read_where_it_tells(token: str, ends: float | None) -> None:
-    """Anything that is no such token has no known end."""
+def test_the_expiry_of_a_jwt_is_read(token: str, ends: float | None) -> None:
+    """Any other token has no known expiry."""
     assert expiry(token) == ends
 
 
 async def test_a_password_is_used_once_and_the_token_kept(autojump_clock: object) -> None:
-    """Later dials use the same token until it is about to end."""
+    """Later dials use the same token until shortly before it expires."""
     async with desk() as it:
         first, second = jwt(it.now + 600, "1"), jwt(it.now + 1200, "2")
         it.grants("login", first)
@@ -133,8 +133,8 @@ async def test_a_password_is_used_once_and_the_token_kept(autojump_clock: object
         assert it.told == [AuthLogin(), AuthStateChanged(authenticated=True), AuthTokensRefreshed()]
 
 
-async def test_a_token_is_renewed_ahead_of_its_end(autojump_clock: object) -> None:
-    """In the background, also again and again; a server that is away is asked later."""
+async def test_a_token_is_renewed_before_it_expires(autojump_clock: object) -> None:
+    """In the background, repeatedly; if the server is away, later."""
     async with desk() as it, trio.open_nursery() as nursery:
         ends = [it.now + 600 * n for n in range(1, 5)]
         it.grants("login", jwt(ends[0]))
@@ -151,10 +151,10 @@ async def test_a_token_is_renewed_ahead_of_its_end(autojump_clock: object) -> No
 
 
 @pytest.mark.parametrize("answer", [(401, {}), (404, {}), (200, b"<html>")], ids=str)
-async def test_where_a_refresh_is_refused_the_password_is_still_there(
+async def test_a_refused_refresh_falls_back_to_the_password(
     autojump_clock: object, answer: Answer
 ) -> None:
-    """A token that ended meanwhile, or that nobody refreshes, is replaced by a login."""
+    """A token that expired meanwhile, or cannot be refreshed, is replaced by a login."""
     async with desk() as it:
         it.grants("login", jwt(it.now + 10, "1"), jwt(it.now + 900, "2"))
         it.answers["refresh_token"] = [answer]
@@ -165,8 +165,8 @@ async def test_where_a_refresh_is_refused_the_password_is_still_there(
         assert [name for name, _ in it.asked] == ["login", "refresh_token", "login"]
 
 
-async def test_a_wrong_clock_costs_no_flood_of_renewals(autojump_clock: object) -> None:
-    """Where every new token seems to have ended already, it is taken as it is for a while."""
+async def test_a_wrong_clock_causes_no_flood_of_renewals(autojump_clock: object) -> None:
+    """If each new token seems to have expired already, it is used for a while."""
     async with desk() as it, trio.open_nursery() as nursery:
         it.grants("login", jwt(it.now - 900))
         it.grants("refresh_token", jwt(it.now - 800))
@@ -180,8 +180,8 @@ async def test_a_wrong_clock_costs_no_flood_of_renewals(autojump_clock: object) 
         nursery.cancel_scope.cancel()
 
 
-async def test_a_token_that_lasts_for_hours_is_renewed_in_the_end(autojump_clock: object) -> None:
-    """However far ahead its end is; once that is refused, nobody goes on asking."""
+async def test_a_token_that_lasts_for_hours_is_renewed(autojump_clock: object) -> None:
+    """However far away its expiry is; after a refusal, the client stops."""
     async with desk() as it, trio.open_nursery() as nursery:
         it.grants("login", jwt(it.now + 10_000))
         it.answers["refresh_token"] = [(200, {"agent_c_token": jwt(it.now + 20_000)}), (401, {})]
@@ -197,8 +197,8 @@ async def test_a_token_that_lasts_for_hours_is_renewed_in_the_end(autojump_clock
         nursery.cancel_scope.cancel()
 
 
-async def test_an_answer_of_something_else_is_nobody_to_ask(autojump_clock: object) -> None:
-    """The page of a captive portal, say: a failed dial, which is tried again."""
+async def test_an_answer_of_another_server_is_a_failed_dial(autojump_clock: object) -> None:
+    """For example the page of a captive portal: the dial is tried again."""
     async with desk() as it:
         it.answers["login"] = [(200, b"<html>")]
         with pytest.raises(ConnectionFailed, match="not a JSON object"):
@@ -206,7 +206,7 @@ async def test_an_answer_of_something_else_is_nobody_to_ask(autojump_clock: obje
 
 
 async def test_bad_credentials_are_final(autojump_clock: object) -> None:
-    """No second try with the same password."""
+    """There is no second attempt with the same password."""
     async with desk() as it:
         it.answers["login"] = [(401, {})]
         with pytest.raises(AuthenticationError):
@@ -216,7 +216,7 @@ async def test_bad_credentials_are_final(autojump_clock: object) -> None:
 
 
 async def test_a_refused_token_is_renewed_once(autojump_clock: object) -> None:
-    """The second refusal in a row is final; one that opened a link counts anew."""
+    """A second refusal in a row is final; an opened link resets the count."""
     async with desk() as it:
         it.grants("login", "1", "2", "3")
         keeper = it.keeper(LOGIN)
@@ -232,10 +232,8 @@ async def test_a_refused_token_is_renewed_once(autojump_clock: object) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 404, 500])
-async def test_a_given_token_that_is_refused_and_not_renewed_is_final(
-    autojump_clock: object, status: int
-) -> None:
-    """There is nothing else to try."""
+async def test_a_refused_fixed_token_is_final(autojump_clock: object, status: int) -> None:
+    """There is no other token to try."""
     async with desk() as it:
         it.answers["refresh_token"] = [(status, {})]
         keeper = it.keeper("given")
@@ -245,8 +243,8 @@ async def test_a_given_token_that_is_refused_and_not_renewed_is_final(
             await keeper.token()
 
 
-async def test_a_given_token_that_looks_old_is_tried_all_the_same(autojump_clock: object) -> None:
-    """The clocks may differ: the server has the last word."""
+async def test_an_expired_fixed_token_is_tried_anyway(autojump_clock: object) -> None:
+    """The clocks may differ: the server decides."""
     async with desk() as it:
         it.answers["refresh_token"] = [(401, {})]
         token = jwt(it.now - 100)
@@ -254,8 +252,8 @@ async def test_a_given_token_that_looks_old_is_tried_all_the_same(autojump_clock
         assert not it.told
 
 
-async def test_a_doubtful_refusal_keeps_a_given_token(autojump_clock: object) -> None:
-    """A status of 500 may mean the token, or anything else."""
+async def test_an_ambiguous_refusal_keeps_a_fixed_token(autojump_clock: object) -> None:
+    """A status of 500 can have any cause."""
     async with desk() as it:
         it.answers["refresh_token"] = [(503, {})]
         keeper = it.keeper("given")
@@ -264,7 +262,7 @@ async def test_a_doubtful_refusal_keeps_a_given_token(autojump_clock: object) ->
 
 
 class Custom:
-    """A source of one's own."""
+    """A custom token source."""
 
     def __init__(self, *tokens: str) -> None:
         self.tokens = list(tokens)
@@ -277,8 +275,8 @@ class Custom:
         return self.tokens.pop(0)
 
 
-async def test_a_source_of_ones_own_is_asked_before_every_dial(autojump_clock: object) -> None:
-    """Reconnections ask again; its own refusal ends the client."""
+async def test_a_custom_source_is_called_before_every_dial(autojump_clock: object) -> None:
+    """Reconnects call it again; its own refusal ends the client."""
     source = Custom("a", "b")
     async with open_server() as server:
 
@@ -295,7 +293,7 @@ async def test_a_source_of_ones_own_is_asked_before_every_dial(autojump_clock: o
 
 
 async def test_a_login_opens_a_client(autojump_clock: object) -> None:
-    """The ui_session_id of the login is the one that is dialled with; auth is told."""
+    """The dial uses the login's ui_session_id, and the auth notifications are emitted."""
     config = ServerConfig(accept_any_token=False)
     user = config.users[0]
     login = PasswordLogin(user.user_id, user.password)
@@ -307,18 +305,18 @@ async def test_a_login_opens_a_client(autojump_clock: object) -> None:
         assert client.state.control.ui_session_id
 
 
-async def test_a_source_of_ones_own_is_asked_again_by_a_call(autojump_clock: object) -> None:
-    """Where what it gave is refused by the REST side, once."""
+async def test_a_call_asks_a_custom_source_again(autojump_clock: object) -> None:
+    """If REST refuses its token, once."""
     config = ServerConfig(accept_any_token=False)
     async with open_server(config) as server:
         source = Custom(server.issue_token(), "refused", server.issue_token())
         async with open_client(server.url, auth=source, config=ClientConfig()) as client:
-            # The first thing that is done: it waits until the server has said who it is.
+            # The first call of the client: it waits until the server has named the session.
             assert (await client.upload_file(b"x", filename="x")).size == 1
 
 
 async def test_a_wrong_password_is_one_clear_error(autojump_clock: object) -> None:
-    """At once, with no further dial, and without the password."""
+    """Immediately, without another dial, and without the password."""
     async with open_server() as server:
         with pytest.raises(AuthenticationError) as caught:
             async with open_client(server.url, auth=PasswordLogin("nobody", "hush-hush")):
@@ -347,10 +345,10 @@ def test_secrets_have_no_repr() -> None:
     assert "secret" not in repr(LOGIN)
 
 
-async def test_upload_streams_and_tells_its_progress(
+async def test_upload_streams_and_reports_its_progress(
     autojump_clock: object, tmp_path: Path
 ) -> None:
-    """The server has the whole file; an ask may name it."""
+    """The server has the complete file; an ask can name it."""
     path = tmp_path / 'a "quoted" näme.txt'
     path.write_bytes(b"x" * 200_000)
     seen: list[tuple[int, int]] = []
@@ -368,7 +366,7 @@ async def test_upload_streams_and_tells_its_progress(
 
 
 async def test_upload_has_limits(autojump_clock: object, tmp_path: Path) -> None:
-    """Too large, without a name, not there, too many in one message."""
+    """Too large, without a name, missing, too many in one message."""
     config = ClientConfig(max_file_size=10, max_files=1)
     async with (
         open_server() as server,
@@ -387,7 +385,7 @@ async def test_upload_has_limits(autojump_clock: object, tmp_path: Path) -> None
 
 
 async def test_cancel_falls_back_to_rest(autojump_clock: object) -> None:
-    """Where the word does not come on the socket, it is asked for by REST."""
+    """If no confirmation arrives on the socket, the client cancels by REST."""
     async with open_server() as server, open_client(server.url, auth="any") as client:
         await client.ready()
         server.script(turn("slow", say("a"), wait(500), say("b")))
@@ -399,10 +397,10 @@ async def test_cancel_falls_back_to_rest(autojump_clock: object) -> None:
 
 
 @pytest.mark.parametrize("written", [True, False])
-async def test_a_cancel_that_nobody_confirms_says_how_far_it_came(
+async def test_an_unconfirmed_cancel_says_whether_it_was_sent(
     autojump_clock: object, written: bool
 ) -> None:
-    """In doubt where it left, not sent where it did not."""
+    """In doubt if it was sent, not sent if it was not."""
     async with open_server() as server, open_client(server.url, auth="any") as client:
         await client.ready()
         server.handle = None  # type: ignore[method-assign,assignment]
@@ -418,7 +416,7 @@ async def test_a_cancel_that_nobody_confirms_says_how_far_it_came(
 
 
 async def test_answers_of_another_shape_are_protocol_errors(autojump_clock: object) -> None:
-    """No JSON, no object, no token, too much."""
+    """No JSON, no object, no token, too long."""
     async with desk() as it:
         values: tuple[object, ...] = (b"{", [], {}, {"agent_c_token": 1}, b"x" * 3_000_000)
         for value in values:
@@ -427,8 +425,8 @@ async def test_answers_of_another_shape_are_protocol_errors(autojump_clock: obje
                 await it.rest().refresh("t")
 
 
-async def test_rest_errors_do_not_hold_the_token(autojump_clock: object) -> None:
-    """Nor what they are caused by."""
+async def test_rest_errors_do_not_contain_the_token(autojump_clock: object) -> None:
+    """Neither do their causes."""
     async with desk() as it:
         it.answers["refresh_token"] = [(500, {})]
         with pytest.raises(ConnectionFailed) as caught:
@@ -442,10 +440,10 @@ async def test_rest_errors_do_not_hold_the_token(autojump_clock: object) -> None
         assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
-async def test_no_answer_to_a_refresh_ends_what_keeps_the_token_fresh(
+async def test_no_answer_to_a_refresh_ends_the_background_task(
     autojump_clock: object,
 ) -> None:
-    """Whatever it is, the next attempt comes, and the client knows nothing of it."""
+    """Whatever the answer is, the next attempt follows and the client is not affected."""
     async with desk() as it, trio.open_nursery() as nursery:
         it.grants("login", jwt(it.now + 600))
         it.answers["refresh_token"] = [
@@ -469,10 +467,10 @@ async def test_no_answer_to_a_refresh_ends_what_keeps_the_token_fresh(
 
 
 @pytest.mark.parametrize("token", ["\ud800", "opaque\udfff"])
-async def test_a_token_that_is_no_text_is_refused_before_it_is_used(
+async def test_a_token_that_is_not_text_is_refused_before_use(
     autojump_clock: object, token: str
 ) -> None:
-    """One that is given, and one of a source; the error holds nothing of it."""
+    """A fixed one, and one of a source; the error does not contain it."""
 
     class Source:
         async def token(self) -> str:
@@ -490,7 +488,7 @@ async def test_a_token_that_is_no_text_is_refused_before_it_is_used(
 async def test_a_final_refusal_in_the_background_is_a_warning(
     autojump_clock: object, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The open connection does not need it, and nobody asks again until a dial is refused."""
+    """The open connection does not need it; the next attempt is at a refused dial."""
     async with desk() as it, trio.open_nursery() as nursery:
         first = jwt(it.now + 100)
         it.grants("login", first)
@@ -512,10 +510,10 @@ async def test_a_final_refusal_in_the_background_is_a_warning(
 
 
 @pytest.mark.parametrize("status", [400, 404, 413, 422])
-async def test_an_upload_that_is_refused_for_good_has_the_servers_words(
+async def test_a_permanently_refused_upload_has_the_servers_message(
     autojump_clock: object, status: int
 ) -> None:
-    """Bounded, on one line, without the token; and it is asked once."""
+    """Bounded, on one line, without the token; it is sent once."""
     token = "opaque-token-1"
     detail = f"too big\n for {token}; " + "x" * 1000
     async with desk() as it:

@@ -1,4 +1,4 @@
-"""Base URLs, the URLs to dial, and what may be shown of them."""
+"""Base URLs, the URLs for dialling, and their redaction."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def test_every_scheme_becomes_a_websockets(url: str, websocket: str, rest: str) 
         "ws://@host",
     ],
 )
-def test_what_is_no_base_url_is_refused(url: str) -> None:
-    """With a message that does not quote it: it may hold a secret."""
+def test_an_invalid_base_url_is_refused(url: str) -> None:
+    """The message does not quote it, because it may contain a secret."""
     with pytest.raises(ValueError, match="the server url") as caught:
         endpoint(url)
     assert not url or len(url) < 5 or url not in str(caught.value)
@@ -61,7 +61,7 @@ def query(url: str) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("path", ["/agents", "/agents/", "/a/b%20c"])
 def test_a_path_is_a_prefix(path: str) -> None:
-    """Of the websocket and of REST, however it ends."""
+    """For the websocket and REST, with or without a final slash."""
     where = endpoint(f"https://host{path}")
     prefix = path.rstrip("/")
     assert where.dial_url("t").startswith(f"wss://host{prefix}/api/rt/ws?token=t")
@@ -70,7 +70,7 @@ def test_a_path_is_a_prefix(path: str) -> None:
 
 
 def test_a_session_id_and_an_agent_are_dialled_together() -> None:
-    """A server may give a session its default agent where the dial names none (protocol.md §1)."""
+    """Without an agent, a server may assign its default agent (protocol.md §1)."""
     where = endpoint("http://host")
     assert query(where.dial_url("t", agent_key="a")) == {"token": ["t"], "agent_key": ["a"]}
     assert query(where.dial_url("t", ui_session_id="u", chat_session_id="c", agent_key="a")) == {
@@ -83,7 +83,7 @@ def test_a_session_id_and_an_agent_are_dialled_together() -> None:
 
 @given(st.text(min_size=1, alphabet=st.characters(exclude_categories=["Cs"])))
 def test_any_token_survives_the_query_and_none_the_redaction(token: str) -> None:
-    """What is dialled holds exactly the token; what is shown holds none of it."""
+    """The dialled URL has exactly the token; the redacted one has no part of it."""
     url = endpoint("ws://host").dial_url(token, ui_session_id="U")
     assert query(url)["token"] == [token]
     shown = redacted(url)

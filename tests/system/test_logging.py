@@ -15,7 +15,7 @@ from realtime_trio import events as ev
 from realtime_trio._transports._memory import MemoryTransport
 from realtime_trio.server import Account, ServerConfig, open_server
 from realtime_trio.testing import emit, say, turn, wait
-from tests.connection.test_link import PONG, START, by_hand
+from tests.connection.test_link import PONG, START, scripted_server
 
 PASSWORD, PAYLOAD, TOKEN = "password-marker", "payload-marker", "token-marker"
 NO_JITTER = rt.ClientConfig(backoff_jitter=0)
@@ -261,7 +261,7 @@ async def test_what_others_say_is_told_without_the_token(
         await transport.send_text(START)
         await transport.aclose(4000, f"bad {TOKEN}")
 
-    async with by_hand(serve) as url:
+    async with scripted_server(serve) as url:
         with pytest.raises(rt.AuthenticationError):
             async with rt.open_client(url, auth=Source(), config=NO_JITTER):
                 await trio.sleep_forever()

@@ -1,4 +1,4 @@
-"""Servers on 127.0.0.1 for the transports' tests: real websockets, and ones that misbehave."""
+"""Servers on 127.0.0.1 for the tests of transports: real websockets and misbehaving ones."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ Connector = TrioWebsocketConnector | WebsocketsConnector
 CONNECTORS: Final = (TrioWebsocketConnector, WebsocketsConnector)
 PATH: Final = "/ws?token=s3cr3t"
 
-# Bounded buffers in the kernel make backpressure come soon; still smaller ones stall on
+# Small kernel buffers cause backpressure early; even smaller ones stall on
 # delayed acknowledgements.
 _SOCKET_BUFFER: Final = 256 * 2**10
 
 
 class SocketPeer:
-    """The server's end of a websocket, with what the conformance suite asks of a peer."""
+    """The server's end of a websocket, as the conformance suite requires."""
 
     def __init__(
         self, ws: WebSocketConnection, stream: trio.abc.Stream, nursery: trio.Nursery
@@ -74,7 +74,7 @@ class SocketPeer:
 
 
 def reset(stream: trio.abc.Stream) -> None:
-    """Close a TCP connection as a crash would: no FIN, a reset."""
+    """Close a TCP connection like a crash: with a reset, without FIN."""
     if isinstance(stream, trio.SSLStream):
         stream = cast("trio.SSLStream[trio.SocketStream]", stream).transport_stream
     assert isinstance(stream, trio.SocketStream)
@@ -97,7 +97,7 @@ async def raw_server(
     ssl_context: ssl.SSLContext | None = None,
     url_host: str = "127.0.0.1",
 ) -> AsyncGenerator[str, None]:
-    """Serve TCP (or TLS) with ``handler``; give the URL to dial."""
+    """Serve TCP (or TLS) with ``handler``; yield the URL to dial."""
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
     listener = listeners[0]
     for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
@@ -120,7 +120,7 @@ async def websocket_server(
     ssl_context: ssl.SSLContext | None = None,
     url_host: str = "127.0.0.1",
 ) -> AsyncGenerator[str, None]:
-    """Serve websockets with ``handler``, one peer at a time; give the URL to dial."""
+    """Serve websockets with ``handler``, one peer at a time; yield the URL to dial."""
 
     async def serve(stream: trio.abc.Stream) -> None:
         async with trio.open_nursery() as nursery:
@@ -148,7 +148,7 @@ async def read_request(stream: trio.abc.Stream) -> bytes:
 
 
 def accept_answer(request: bytes) -> bytes:
-    """The answer that opens the websocket for this request."""
+    """Return the response that accepts this upgrade request."""
     lines = request.lower().split(b"\r\n")
     at = next(n for n, line in enumerate(lines) if line.startswith(b"sec-websocket-key:"))
     key = request.split(b"\r\n")[at].split(b":", 1)[1].strip()
@@ -160,7 +160,7 @@ def accept_answer(request: bytes) -> bytes:
 
 
 def frame(opcode: int, payload: bytes, *, fin: bool = True) -> bytes:
-    """A small frame as a server sends it; reserved bits may be smuggled in by ``opcode``."""
+    """Return a small frame of a server; ``opcode`` can include reserved bits."""
     assert len(payload) < 126
     return bytes([(0x80 if fin else 0) | opcode, len(payload)]) + payload
 
@@ -172,7 +172,7 @@ TEXT, BINARY, CONTINUATION, CLOSE, PING = 1, 2, 0, 8, 9
 async def frame_server(
     handler: Callable[[trio.abc.Stream], Awaitable[None]], *, with_answer: bytes = b""
 ) -> AsyncGenerator[str, None]:
-    """Open the websocket, then leave its raw stream to ``handler``."""
+    """Accept the websocket, then pass its raw stream to ``handler``."""
 
     async def serve(stream: trio.abc.Stream) -> None:
         answer = accept_answer(await read_request(stream))
@@ -208,5 +208,5 @@ async def socket_pair(
 
 @contextlib.asynccontextmanager
 async def in_memory() -> AsyncGenerator[tuple[abc.Transport, MemoryTransport], None]:
-    """An in-memory pair; nothing to clean up."""
+    """An in-memory pair; it needs no cleanup."""
     yield memory_pair()

@@ -1,4 +1,4 @@
-"""The conformance suite finds what it is there to find."""
+"""The conformance suite finds the faults that it must find."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from realtime_trio.testing import Peer, check_transport
 
 
 class Sound:
-    """A transport that is in order: the base of those that are not."""
+    """A correct transport: the base of the faulty ones."""
 
     def __init__(self, inner: MemoryTransport) -> None:
         self.inner = inner
@@ -44,7 +44,7 @@ class Sound:
 
 
 class TextAsBytes(Sound):
-    """Forgets which frames were text."""
+    """Loses the difference between text and bytes."""
 
     async def receive(self) -> str | bytes:
         frame = await super().receive()
@@ -61,7 +61,7 @@ class LosesOnCancel(Sound):
 
 
 class NeverYields(Sound):
-    """No checkpoint where there is a frame."""
+    """Has no checkpoint if a frame is available."""
 
     async def receive(self) -> str | bytes:
         try:
@@ -71,14 +71,14 @@ class NeverYields(Sound):
 
 
 class NeverLooksAhead(Sound):
-    """Says that it does."""
+    """Claims to look ahead but does not."""
 
     def receive_nowait(self) -> str | bytes:
         raise trio.WouldBlock
 
 
 class DeafToPings(Sound):
-    """Counts nothing."""
+    """Does not count pings."""
 
     @property
     def bytes_received(self) -> int:
@@ -86,7 +86,7 @@ class DeafToPings(Sound):
 
 
 class SwallowsAfterClose(Sound):
-    """Lets a send after the end pass."""
+    """Accepts a send after the end."""
 
     async def send_text(self, text: str) -> None:
         with contextlib.suppress(ClosedError):
@@ -95,7 +95,7 @@ class SwallowsAfterClose(Sound):
 
 
 class ForgetsTheCode(Sound):
-    """Closes as it pleases."""
+    """Closes with another code."""
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         await super().aclose()
@@ -110,7 +110,7 @@ class ClosesOnlyUncancelled(Sound):
 
 
 class SendsManyInAnyOrder(Sound):
-    """Has more than one frame a write, and sorts them."""
+    """Writes several frames at once, in sorted order."""
 
     async def send_many(self, frames: Sequence[str | bytes]) -> None:
         await trio.lowlevel.checkpoint()
@@ -124,7 +124,7 @@ class SendsManyInAnyOrder(Sound):
 def pair_of(
     cls: Callable[[MemoryTransport], abc.Transport], max_buffer: int
 ) -> Callable[[], contextlib.AbstractAsyncContextManager[tuple[abc.Transport, Peer]]]:
-    """Make pairs whose client is of this class."""
+    """Create pairs whose client has this class."""
 
     @contextlib.asynccontextmanager
     async def make() -> AsyncGenerator[tuple[abc.Transport, Peer], None]:
@@ -135,14 +135,14 @@ def pair_of(
 
 
 async def check(cls: Callable[[MemoryTransport], abc.Transport], max_buffer: int = 2**20) -> None:
-    """Run the suite, small."""
+    """Run the suite with small sizes."""
     await check_transport(
         pair_of(cls, max_buffer), looks_ahead=True, biggest=2**10, read_ahead=2**22
     )
 
 
-async def test_a_sound_transport_passes(autojump_clock: object) -> None:
-    """Else the others would prove nothing."""
+async def test_a_correct_transport_passes(autojump_clock: object) -> None:
+    """Otherwise the other tests would prove nothing."""
     await check(Sound)
 
 
@@ -161,13 +161,13 @@ async def test_a_sound_transport_passes(autojump_clock: object) -> None:
     ],
 )
 async def test_a_fault_is_found(cls: type[Sound], autojump_clock: object) -> None:
-    """As an assertion, within a group where a background task found it, or as a hang."""
+    """As an assertion, in a group if a background task found it, or as a hang."""
     with pytest.raises((AssertionError, BaseExceptionGroup, trio.TooSlowError)):
         await check(cls)
 
 
-async def test_a_lack_of_backpressure_is_found(autojump_clock: object) -> None:
-    """A buffer beyond what the suite was told to allow."""
+async def test_missing_backpressure_is_found(autojump_clock: object) -> None:
+    """A buffer larger than the suite allows."""
     with pytest.raises(BaseExceptionGroup, match="nursery") as caught:
         await check(Sound, max_buffer=2**30)
     assert caught.group_contains(AssertionError, match="nothing holds the sender back")

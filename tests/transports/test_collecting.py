@@ -1,4 +1,4 @@
-"""trio-websocket's messages are collected, and none is held back for what may take its time."""
+"""trio-websocket's messages are collected, but none is delayed for a later one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Ends: TypeAlias = trio.StapledStream[
 async def opened(
     *, max_buffer: int = 2**20
 ) -> AsyncGenerator[tuple[abc.Transport, Ends, Ends], None]:
-    """A transport over a pair of streams in memory: itself, its own stream, and the peer's."""
+    """A transport over an in-memory pair of streams: itself, its stream, and the peer's."""
     ours, theirs = trio.testing.memory_stream_pair()
 
     async def upgrade() -> None:
@@ -60,8 +60,8 @@ def numbered(count: int) -> bytes:
     return b"".join(frame(TEXT, b"%d" % number) for number in range(count))
 
 
-def at_hand(transport: abc.Transport) -> list[str | bytes]:
-    """What ``receive_nowait`` gives."""
+def available(transport: abc.Transport) -> list[str | bytes]:
+    """Return all messages of ``receive_nowait``."""
     got: list[str | bytes] = []
     while True:
         try:
@@ -70,8 +70,8 @@ def at_hand(transport: abc.Transport) -> list[str | bytes]:
             return got
 
 
-async def test_what_came_together_is_at_hand_together(autojump_clock: object) -> None:
-    """In order; most of it needs no await of the consumer's own."""
+async def test_messages_that_arrive_together_are_available_together(autojump_clock: object) -> None:
+    """In order; most of them need no await by the consumer."""
     async with opened() as (transport, _, peer):
         await peer.send_all(numbered(500))
         got: list[str | bytes] = []
@@ -79,7 +79,7 @@ async def test_what_came_together_is_at_hand_together(autojump_clock: object) ->
         while len(got) < 500:
             got.append(await transport.receive())
             waits += 1
-            got += at_hand(transport)
+            got += available(transport)
         assert got == [str(number) for number in range(500)]
         assert waits < 5
 
@@ -87,7 +87,7 @@ async def test_what_came_together_is_at_hand_together(autojump_clock: object) ->
 async def test_without_the_librarys_queue_messages_come_one_by_one(
     autojump_clock: object,
 ) -> None:
-    """It has a name that is not for us: it may change in any release."""
+    """Its name is private, so any release may change it."""
     async with opened() as (transport, _, peer):
         assert isinstance(transport, TrioWebsocketTransport)
         assert transport._queue is not None, "trio-websocket has changed: look into queue_of"
@@ -96,31 +96,31 @@ async def test_without_the_librarys_queue_messages_come_one_by_one(
         got: list[str | bytes] = []
         while len(got) < 50:
             got.append(await transport.receive())
-            assert at_hand(transport) == []
+            assert available(transport) == []
         assert got == [str(number) for number in range(50)]
         with pytest.raises(ConnectionLost):
             await transport.receive()
 
 
-def test_what_is_no_queue_is_left_alone() -> None:
+def test_an_unknown_queue_is_not_used() -> None:
     assert queue_of(cast("Any", object())) is None
 
 
-async def test_a_message_waits_a_moment_at_most(
+async def test_a_message_waits_only_a_moment(
     autojump_clock: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where nobody says that the reader has nothing more to do."""
+    """Also if no signal says that the reader is done."""
     async with opened() as (transport, _, peer):
         monkeypatch.setattr(WatchedStream, "_pause", lambda _: None)
         began = trio.current_time()
         await peer.send_all(numbered(3))
-        assert [await transport.receive(), *at_hand(transport)] == ["0", "1", "2"]
+        assert [await transport.receive(), *available(transport)] == ["0", "1", "2"]
         assert 0 < trio.current_time() - began <= 0.01
 
 
 @pytest.mark.parametrize("after", range(6))
 async def test_a_message_does_not_wait_for_the_next(autojump_clock: object, after: int) -> None:
-    """Not for one that has begun to come either."""
+    """Not even for one that has started to arrive."""
     async with opened() as (transport, _, peer):
         for _ in range(5):
             await peer.send_all(frame(TEXT, b"whole") + frame(TEXT, b"half")[:after])
@@ -131,8 +131,8 @@ async def test_a_message_does_not_wait_for_the_next(autojump_clock: object, afte
                 assert await transport.receive() == "half"
 
 
-async def test_a_message_does_not_wait_for_a_pong_that_is_stuck(autojump_clock: object) -> None:
-    """The library's reader stands still then, and what it has handed over is delivered."""
+async def test_a_message_does_not_wait_for_a_stuck_pong(autojump_clock: object) -> None:
+    """The library's reader is blocked then; messages that it has passed on are delivered."""
     async with opened() as (transport, ours, peer):
         stuck = trio.Event()
 
@@ -149,10 +149,10 @@ async def test_a_message_does_not_wait_for_a_pong_that_is_stuck(autojump_clock: 
             assert await transport.receive() == "b"
 
 
-async def test_a_message_does_not_wait_behind_a_send_that_is_stuck(
+async def test_a_message_does_not_wait_for_a_stuck_send(
     autojump_clock: object,
 ) -> None:
-    """There the reader waits for the library's lock, to write its pong."""
+    """The reader waits for the library's lock to write its pong."""
     async with opened() as (transport, ours, peer), trio.open_nursery() as nursery:
         assert ours.send_stream is not None
         ours.send_stream.send_all_hook = trio.sleep_forever
@@ -164,8 +164,8 @@ async def test_a_message_does_not_wait_behind_a_send_that_is_stuck(
         nursery.cancel_scope.cancel()
 
 
-async def test_a_receive_that_is_cancelled_while_it_collects(autojump_clock: object) -> None:
-    """Keeps what it has for the next, at whatever step it was cancelled."""
+async def test_a_receive_cancelled_while_it_collects(autojump_clock: object) -> None:
+    """It keeps its messages for the next one, at whatever step it was cancelled."""
     for steps in itertools.count():
         async with opened() as (transport, _, peer), trio.open_nursery() as nursery:
             await peer.send_all(numbered(20))
@@ -190,12 +190,12 @@ async def test_a_receive_that_is_cancelled_while_it_collects(autojump_clock: obj
     assert steps > 3
 
 
-async def test_what_was_collected_comes_before_the_end(autojump_clock: object) -> None:
-    """And then the end, by both ways of asking."""
+async def test_collected_messages_come_before_the_end(autojump_clock: object) -> None:
+    """Then the end is raised, by both methods."""
     async with opened() as (transport, _, peer):
         await peer.send_all(numbered(5) + frame(CLOSE, b"\x0f\xa2bye"))
         await trio.testing.wait_all_tasks_blocked()
-        got = [await transport.receive(), *at_hand(transport)]
+        got = [await transport.receive(), *available(transport)]
         while len(got) < 5:
             got.append(await transport.receive())
         assert got == [str(number) for number in range(5)]
@@ -206,8 +206,8 @@ async def test_what_was_collected_comes_before_the_end(autojump_clock: object) -
             transport.receive_nowait()
 
 
-async def test_what_was_collected_is_dropped_by_closing(autojump_clock: object) -> None:
-    """Nobody wants it."""
+async def test_collected_messages_are_dropped_by_closing(autojump_clock: object) -> None:
+    """No task wants them."""
     async with opened() as (transport, _, peer):
         await peer.send_all(numbered(20))
         assert await transport.receive() == "0"
@@ -219,8 +219,8 @@ async def test_what_was_collected_is_dropped_by_closing(autojump_clock: object) 
 
 
 @pytest.mark.parametrize("letter", ["x", "é"])
-async def test_what_is_collected_counts_as_read_ahead(autojump_clock: object, letter: str) -> None:
-    """While nobody takes it, the socket is not read further than the bound; then it is."""
+async def test_collected_messages_count_as_read_ahead(autojump_clock: object, letter: str) -> None:
+    """While none is taken, the socket is not read beyond the bound."""
     async with opened(max_buffer=1000) as (transport, _, peer):
         small = frame(TEXT, (letter * 100).encode()[:120])
 
@@ -245,10 +245,10 @@ async def test_what_is_collected_counts_as_read_ahead(autojump_clock: object, le
 
 @pytest.mark.parametrize("opcode", [TEXT, BINARY])
 @pytest.mark.parametrize("part", [b"", b"a", b"ab"])
-async def test_many_fragments_cost_what_they_hold(
+async def test_many_fragments_use_memory_for_their_bytes_only(
     autojump_clock: object, opcode: int, part: bytes
 ) -> None:
-    """Empty and tiny ones are joined while the message is not complete."""
+    """Empty and tiny ones are joined while the message is incomplete."""
     async with opened() as (transport, _, peer), trio.open_nursery() as nursery:
         assert isinstance(transport, TrioWebsocketTransport)
         got: list[str | bytes] = []
@@ -275,7 +275,7 @@ async def test_many_fragments_cost_what_they_hold(
 async def test_too_many_fragments_end_the_link(
     autojump_clock: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing holds back a peer whose message never ends, so its patience has a bound."""
+    """A peer could send a message that never ends, so the number is bounded."""
     monkeypatch.setattr(dial, "MAX_FRAGMENTS", 2000)
     async with opened() as (transport, _, peer), trio.open_nursery() as nursery:
 
@@ -293,12 +293,12 @@ async def test_too_many_fragments_end_the_link(
 
 
 async def test_a_release_that_keeps_its_fragments_elsewhere(autojump_clock: object) -> None:
-    """The library's list has a name that is not for us."""
+    """The name of the library's list is private."""
     assert join_fragments(cast("Any", object())) == 0
 
 
-async def test_tiny_messages_count_as_more_than_their_letters(autojump_clock: object) -> None:
-    """Each is an object and has a place in a queue, which is what is held."""
+async def test_tiny_messages_count_more_than_their_text(autojump_clock: object) -> None:
+    """Each is an object with a place in a queue."""
     async with opened(max_buffer=64_000) as (transport, _, peer):
 
         async def flood() -> None:
@@ -310,6 +310,6 @@ async def test_tiny_messages_count_as_more_than_their_letters(autojump_clock: ob
             nursery.start_soon(flood)
             await transport.receive()
             await trio.sleep(1)
-            assert transport.bytes_received < 4 * 1500  # a thousand messages, and a read more
+            assert transport.bytes_received < 4 * 1500  # a thousand messages, and one read more
             for _ in range(200 * 100 - 1):
                 await transport.receive()

@@ -1,4 +1,4 @@
-"""One suite, three transports."""
+"""One conformance suite for three transports."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.transports.peers import CONNECTORS, in_memory, socket_pair
 
 @pytest.mark.parametrize("connector", CONNECTORS)
 async def test_over_a_socket(connector: type) -> None:
-    """The transports over the two libraries."""
+    """The transports of the two libraries."""
     await check_transport(
         partial(socket_pair, connector()), looks_ahead=connector is WebsocketsConnector
     )

@@ -1,4 +1,4 @@
-"""Frames that are taken in the task that reads them."""
+"""Frames that are handled in the task that reads them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Frames = deque[str | bytes]
 
 
 class OneByOne:
-    """A transport whose every ``receive`` is a delivery of one frame."""
+    """A transport whose ``receive`` delivers one frame."""
 
     def __init__(self, inner: abc.Transport) -> None:
         assert isinstance(inner, abc.Delivers)
@@ -74,8 +74,8 @@ async def delivering_pair(connector: Connector) -> AsyncGenerator[tuple[OneByOne
 
 
 @both
-async def test_a_delivery_is_a_receive(make: Make) -> None:
-    """Whatever holds of the one holds of the other."""
+async def test_a_delivery_behaves_like_a_receive(make: Make) -> None:
+    """The same rules hold for both."""
     await check_transport(partial(delivering_pair, make()), cancellations=100)
 
 
@@ -97,8 +97,8 @@ async def raw_pair(make: Make) -> AsyncGenerator[tuple[abc.Transport, trio.abc.S
 
 
 @both
-async def test_frames_come_to_the_end_and_then_the_end(make: Make) -> None:
-    """Those that come with the close frame are delivered before it is told."""
+async def test_frames_come_before_the_end(make: Make) -> None:
+    """Frames that arrive with the close frame are delivered before the end is raised."""
     got: list[str | bytes] = []
 
     def take(frames: Frames) -> bool:
@@ -117,8 +117,8 @@ async def test_frames_come_to_the_end_and_then_the_end(make: Make) -> None:
 
 
 @both
-async def test_what_is_left_is_received(make: Make) -> None:
-    """A delivery that was ended leaves the rest, in order, and another goes on with it."""
+async def test_remaining_frames_are_received(make: Make) -> None:
+    """A delivery that ends leaves the remaining frames, in order, for the next."""
     async with raw_pair(make) as (link, peer):
         assert isinstance(link, abc.Delivers)
         several = b"".join(frame(BINARY, b"%d" % number) for number in range(5))
@@ -133,8 +133,8 @@ async def test_what_is_left_is_received(make: Make) -> None:
 
 
 @both
-async def test_what_take_raises_is_raised(make: Make) -> None:
-    """Wherever it was called; the transport goes on."""
+async def test_an_error_of_take_is_raised(make: Make) -> None:
+    """Wherever it was called; the transport stays usable."""
 
     def take(frames: Frames) -> bool:
         frames.popleft()
@@ -152,8 +152,8 @@ async def test_what_take_raises_is_raised(make: Make) -> None:
 
 
 @both
-async def test_pings_are_answered_meanwhile(make: Make) -> None:
-    """Nobody else reads."""
+async def test_pings_are_answered_during_a_delivery(make: Make) -> None:
+    """No other task reads."""
     async with raw_pair(make) as (link, peer), trio.open_nursery() as nursery:
         one = OneByOne(link)
         got: list[str | bytes] = []
@@ -169,8 +169,8 @@ async def test_pings_are_answered_meanwhile(make: Make) -> None:
     assert got == ["a", "b"]
 
 
-async def test_messages_are_taken_one_by_one_where_the_queue_is_unknown() -> None:
-    """As a release of trio-websocket may have it."""
+async def test_messages_are_taken_one_by_one_if_the_queue_is_unknown() -> None:
+    """As in another release of trio-websocket."""
     async with raw_pair(CONNECTORS[0]) as (link, peer):
         assert isinstance(link, TrioWebsocketTransport)
         link._queue = None
@@ -179,8 +179,8 @@ async def test_messages_are_taken_one_by_one_where_the_queue_is_unknown() -> Non
         assert [await one.receive(), await one.receive()] == ["a", "b"]
 
 
-async def test_the_socket_is_read_once_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not in vain before it is waited for."""
+async def test_the_socket_is_read_once_per_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no read that finds nothing before the wait."""
     reads: list[int] = []
 
     def read(number: int, size: int) -> bytes:
@@ -204,10 +204,10 @@ async def test_the_socket_is_read_once_a_frame(monkeypatch: pytest.MonkeyPatch) 
         assert reads == [3] * 10
 
 
-async def test_a_socket_that_wakes_for_nothing_is_waited_for_again(
+async def test_a_spurious_wake_up_waits_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The system may say that there is something to read where there is not."""
+    """The system can report a readable socket that has no data."""
     waits: list[int] = []
 
     async def wait(number: int) -> None:
@@ -229,10 +229,10 @@ async def test_a_socket_that_wakes_for_nothing_is_waited_for_again(
         await read()
 
 
-async def test_a_socket_that_is_closed_during_a_wait_is_not_read(
+async def test_a_socket_closed_during_a_wait_is_not_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Its number may be that of another file by then, which must lose nothing."""
+    """Its file descriptor may already belong to another file."""
     ours, theirs = trio.socket.socketpair()
     read = _direct.reader_of(trio.SocketStream(ours))
     number = ours.fileno()

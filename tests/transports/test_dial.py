@@ -1,4 +1,4 @@
-"""Taking an URL apart, the errors of dialling, and what fits into a close frame."""
+"""Parsing a URL, errors of dialling, and the contents of a close frame."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from realtime_trio._transports._network import Network, default_context
         ("ws://me:pw@a.example/x#part", "a.example:80", "a.example", "/x"),
     ],
 )
-def test_an_url_is_taken_apart(url: str, place: str, host_header: str, resource: str) -> None:
-    """Host, port and resource, in the forms in which HTTP and messages want them."""
+def test_a_url_is_parsed(url: str, place: str, host_header: str, resource: str) -> None:
+    """Host, port and resource, in the forms for HTTP and for messages."""
     target = dial.parse_url(url)
     assert target.place == place
     assert target.host_header == host_header
@@ -48,7 +48,7 @@ def test_an_url_is_taken_apart(url: str, place: str, host_header: str, resource:
     ],
 )
 def test_a_bad_url_is_not_quoted(url: str) -> None:
-    """The message says what an URL looks like, not what this one was."""
+    """The message says what a URL looks like, not what this one was."""
     with pytest.raises(ValueError, match="URL of the server") as caught:
         dial.parse_url(url)
     assert "s3cr3t" not in str(caught.value)
@@ -72,8 +72,8 @@ def test_a_bad_url_is_not_quoted(url: str) -> None:
         (1000, "\ud800", (1000, "?")),
     ],
 )
-def test_a_close_frame_is_made_to_fit(code: int, reason: str, expected: tuple[int, str]) -> None:
-    """Closing may not fail, so what cannot travel is changed."""
+def test_a_close_frame_is_adapted(code: int, reason: str, expected: tuple[int, str]) -> None:
+    """Closing must not fail, so an invalid code or reason is changed."""
     assert dial.close_frame(code, reason) == expected
 
 
@@ -88,12 +88,12 @@ def test_a_close_frame_is_made_to_fit(code: int, reason: str, expected: tuple[in
     ],
 )
 def test_the_status_of_an_answer(head: bytes, status: int | None) -> None:
-    """Read from the first bytes, as soon as they tell."""
+    """Read from the first bytes, as soon as they contain it."""
     assert dial.http_status(head) == status
 
 
 def test_refusals_name_the_status() -> None:
-    """A status where there was one; 101 is none."""
+    """If there is a status; 101 is not a refusal."""
     assert dial.refusal("a:80", 403).status == 403
     assert "403" in str(dial.refusal("a:80", 403))
     assert dial.refusal("a:80", None).status is None
@@ -117,7 +117,7 @@ class _Resolver(trio.abc.HostnameResolver):
     [socket.gaierror(-2, "Name or service not known"), UnicodeError("label too long")],
 )
 async def test_an_unknown_host(error: Exception) -> None:
-    """A name that cannot be resolved, or is none."""
+    """A name that cannot be resolved, or is invalid."""
     trio.socket.set_custom_hostname_resolver(_Resolver(error))
     target = dial.parse_url("ws://nowhere.example/?t=s3cr3t")
     with pytest.raises(ConnectionFailed, match=r"nowhere\.example:80") as caught:
@@ -126,8 +126,8 @@ async def test_an_unknown_host(error: Exception) -> None:
     assert "s3cr3t" not in str(caught.value) + str(caught.value.__cause__)
 
 
-async def test_a_port_where_nobody_listens() -> None:
-    """Refused TCP says so."""
+async def test_a_port_without_a_listener() -> None:
+    """The error reports the refused TCP connection."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
@@ -138,10 +138,10 @@ async def test_a_port_where_nobody_listens() -> None:
 
 
 @pytest.mark.parametrize("cause", [None, ValueError()])
-async def test_tcp_that_fails_for_no_stated_reason(
+async def test_tcp_that_fails_without_a_reason(
     cause: Exception | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An error without a number or a known cause still makes a message."""
+    """An error without a number or a known cause still has a message."""
 
     async def fail(*_: object) -> trio.SocketStream:
         await trio.lowlevel.checkpoint()
@@ -152,8 +152,8 @@ async def test_tcp_that_fails_for_no_stated_reason(
         await Network(proxy=None).open("a.example", 80, secure=False)
 
 
-def test_the_default_context_verifies_and_is_made_once() -> None:
-    """``wss`` without a context of one's own checks names and certificates."""
+def test_the_default_context_verifies_and_is_created_once() -> None:
+    """``wss`` without a custom context checks names and certificates."""
     context = default_context()
     assert context.verify_mode == ssl.CERT_REQUIRED
     assert context.check_hostname

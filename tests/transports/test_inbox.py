@@ -1,4 +1,4 @@
-"""The inbox: its bound, its ends, and who is woken."""
+"""The inbox: its bound, its ends, and which tasks it wakes."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from realtime_trio._transports._inbox import (
 )
 
 
-def test_an_end_makes_fresh_errors() -> None:
-    """One error an occasion, of the right class, without the peer's words in its text."""
+def test_each_call_raises_a_new_error_at_the_end() -> None:
+    """Of the right class, without the peer's reason in its text."""
     end = lost(4001, "token abc is bad")
     first, second = end.error(), end.error()
     assert first is not second
@@ -31,14 +31,14 @@ def test_an_end_makes_fresh_errors() -> None:
 
 @pytest.mark.parametrize("code", [None, 1006])
 def test_a_link_without_a_close_frame_has_no_code(code: int | None) -> None:
-    """1006 stands for just that."""
+    """1006 means exactly that."""
     error = lost(code, "ignored").error()
     assert isinstance(error, ConnectionLost)
     assert (error.code, error.reason) == (None, "")
 
 
 async def test_the_bound() -> None:
-    """Counted in the memory that frames take, and a place for each; one frame always fits."""
+    """In the memory of frames, with a fixed size for each; one frame always fits."""
     inbox = Inbox(cost_of("12345") + cost_of(b"12345"))
     assert inbox.fits("x" * 1000)
     inbox.put("12345")
@@ -54,8 +54,8 @@ async def test_the_bound() -> None:
     assert not inbox.full
 
 
-async def test_a_producer_is_woken_at_its_mark(autojump_clock: object) -> None:
-    """Not at each frame that is taken, but once little enough is held."""
+async def test_a_producer_is_woken_at_its_low_mark(autojump_clock: object) -> None:
+    """Not at each frame that is taken, but once few enough bytes are held."""
     inbox = Inbox(4 * cost_of(""), resume_at=2 * cost_of(""))
     for _ in range(4):
         inbox.put("")
@@ -81,13 +81,13 @@ async def test_a_producer_is_woken_at_its_mark(autojump_clock: object) -> None:
     ("frame", "least"),
     [("x" * 1000, 1000), ("é" * 1000, 1000), ("x" * 999 + "€", 2000), ("x" * 999 + "😀", 4000)],
 )
-def test_a_text_is_charged_for_the_memory_that_it_takes(frame: str, least: int) -> None:
-    """One character may make all of them wide."""
+def test_a_text_counts_its_memory(frame: str, least: int) -> None:
+    """One character can make all of them wide."""
     assert least < cost_of(frame) < least + 200
 
 
-def test_frames_that_came_together_are_given_back_together() -> None:
-    """At no time is more held than is counted."""
+def test_frames_that_arrived_together_are_released_together() -> None:
+    """The held memory never exceeds the counted one."""
     frames: list[str | bytes] = ["x" * 100, b"", "", "😀" * 50, b"y" * 30]
     inbox = Inbox(sum(map(cost_of, frames)))
     inbox.put_all(frames)
@@ -104,8 +104,8 @@ def test_frames_that_came_together_are_given_back_together() -> None:
 
 
 @pytest.mark.parametrize("end", [lost(1000), CLOSED_HERE])
-async def test_an_end_wakes_everybody(end: End, autojump_clock: object) -> None:
-    """Producers see that it ended; receivers are told how."""
+async def test_an_end_wakes_all_waiting_tasks(end: End, autojump_clock: object) -> None:
+    """Producers learn that it ended; receivers get the error."""
     empty, full = Inbox(10), Inbox(10)
     full.put("")
 
@@ -123,7 +123,7 @@ async def test_an_end_wakes_everybody(end: End, autojump_clock: object) -> None:
 
 
 async def test_the_first_end_counts_but_closing_wins() -> None:
-    """What arrived before an end is delivered; after closing, nothing is."""
+    """Frames that arrived before an end are delivered; after closing, none is."""
     inbox = Inbox(1000)
     inbox.put("before")
     inbox.finish(lost(4001))
@@ -146,7 +146,7 @@ async def test_the_first_end_counts_but_closing_wins() -> None:
 
 
 async def test_several_frames_at_once() -> None:
-    """As one by one: in order, charged alike, and dropped after the end."""
+    """As one by one: in order, with the same sizes, and dropped after the end."""
     inbox = Inbox(cost_of(b"b") + cost_of("c") + cost_of("d"))
     got: list[str | bytes] = []
 

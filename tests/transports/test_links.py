@@ -1,4 +1,4 @@
-"""The two socket transports where the other end, or the network, does not behave."""
+"""The two socket transports with a peer or a network that misbehaves."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ both = pytest.mark.parametrize("make", CONNECTORS)
 Make = Callable[..., Connector]
 
 
-def told(error: BaseException | None) -> str:
-    """Everything that an error and those behind it say."""
+def messages_of(error: BaseException | None) -> str:
+    """Return the messages of an error and of its causes."""
     text = ""
     while error is not None:
         text += f"{error!r} {error} {error.args!r}\n"
@@ -56,11 +56,11 @@ def told(error: BaseException | None) -> str:
 
 
 async def fail_to_connect(connector: Connector, url: str) -> ConnectionFailed:
-    """Dial in vain; nothing of the dial may be left, and nothing may leak."""
+    """Fail to dial; nothing of the dial may be left, and no secret may leak."""
     async with trio.open_nursery() as nursery:
         with pytest.raises(ConnectionFailed) as caught:
             await connector.connect(url, nursery)
-    assert SECRET not in told(caught.value)
+    assert SECRET not in messages_of(caught.value)
     return caught.value
 
 
@@ -68,7 +68,7 @@ async def fail_to_connect(connector: Connector, url: str) -> ConnectionFailed:
 @pytest.mark.parametrize("status", [401, 403, 500])
 @pytest.mark.parametrize("ends", ["with length", "at eof", "never"])
 async def test_a_refused_upgrade(make: Make, status: int, ends: str) -> None:
-    """The status is told, whether or not the body ever ends."""
+    """The status is reported, whether or not the body ever ends."""
 
     async def refuse(stream: trio.abc.Stream) -> None:
         await read_request(stream)
@@ -96,8 +96,8 @@ async def test_a_refused_upgrade(make: Make, status: int, ends: str) -> None:
         b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
     ],
 )
-async def test_an_answer_that_is_no_upgrade(make: Make, answer: bytes) -> None:
-    """Whatever it is, it is no connection."""
+async def test_an_answer_that_is_not_an_upgrade(make: Make, answer: bytes) -> None:
+    """Any such answer is a failed connection."""
 
     async def serve(stream: trio.abc.Stream) -> None:
         await read_request(stream)
@@ -110,7 +110,7 @@ async def test_an_answer_that_is_no_upgrade(make: Make, answer: bytes) -> None:
 
 @both
 async def test_a_reset_instead_of_an_answer(make: Make) -> None:
-    """TCP that breaks during the upgrade."""
+    """The TCP connection breaks during the upgrade."""
 
     async def serve(stream: trio.abc.Stream) -> None:
         await read_request(stream)
@@ -159,7 +159,7 @@ async def test_a_cancelled_dial_leaves_nothing_open(make: Make) -> None:
 
 @both
 async def test_no_secret_reaches_the_log(make: Make, caplog: pytest.LogCaptureFixture) -> None:
-    """Not even with everything set to debug."""
+    """Not even at level DEBUG."""
     caplog.set_level(logging.DEBUG)
     async with socket_pair(make()) as (transport, peer):
         assert SECRET in (peer.ws.path or "")
@@ -170,7 +170,7 @@ async def test_no_secret_reaches_the_log(make: Make, caplog: pytest.LogCaptureFi
 
 
 @both
-async def test_the_peers_pings_are_answered_while_nobody_receives(make: Make) -> None:
+async def test_the_peers_pings_are_answered_without_a_receiver(make: Make) -> None:
     """``ping`` of the peer returns at our pong."""
     async with socket_pair(make()) as (_, peer):
         with trio.fail_after(10):
@@ -180,8 +180,8 @@ async def test_the_peers_pings_are_answered_while_nobody_receives(make: Make) ->
 
 
 @both
-async def test_a_ping_is_answered_and_not_waited_for(make: Make) -> None:
-    """Many at once; each answer is traffic."""
+async def test_a_ping_does_not_wait_for_its_pong(make: Make) -> None:
+    """Many pings at once; each pong counts as traffic."""
     async with socket_pair(make()) as (transport, _):
         before = transport.bytes_received
         for _ in range(5):
@@ -192,7 +192,7 @@ async def test_a_ping_is_answered_and_not_waited_for(make: Make) -> None:
 
 
 def opcodes(got: bytes) -> list[int]:
-    """The first bytes of the whole frames in what a client sent: masked ones, all short."""
+    """Return the first byte of each complete frame sent by a client (masked, short)."""
     firsts: list[int] = []
     while len(got) >= 2 and len(got) >= (size := 2 + 4 + (got[1] & 0x7F)):
         firsts.append(got[0])
@@ -201,8 +201,8 @@ def opcodes(got: bytes) -> list[int]:
 
 
 @both
-async def test_pings_that_nobody_answers(make: Make) -> None:
-    """They leave all the same, and whole."""
+async def test_unanswered_pings(make: Make) -> None:
+    """They are still sent, and completely."""
     done = trio.Event()
 
     async def serve(stream: trio.abc.Stream) -> None:
@@ -221,14 +221,14 @@ async def test_pings_that_nobody_answers(make: Make) -> None:
 
 
 async def send_on(transport: abc.Transport, size: int) -> None:
-    """Send until something stops it."""
+    """Send until an error stops it."""
     while True:
         await transport.send_bytes(bytes(size))
         await trio.lowlevel.checkpoint()
 
 
 async def receive_on(transport: abc.Transport, frames: list[str | bytes]) -> None:
-    """Receive until something stops it."""
+    """Receive until an error stops it."""
     while True:
         frames.append(await transport.receive())
 
@@ -240,7 +240,7 @@ async def stay(stream: trio.abc.Stream) -> None:
 
 @both
 async def test_closing_does_not_wait_for_a_mute_peer(make: Make) -> None:
-    """The peer has ``close_timeout``, also where our own send is stuck."""
+    """The peer has ``close_timeout``, also if our own send is stuck."""
     async with frame_server(stay) as url, trio.open_nursery() as nursery:
         transport = await make(close_timeout=0.02).connect(url, nursery)
         await transport.aclose()
@@ -290,10 +290,10 @@ async def receive_all(transport: abc.Transport) -> tuple[list[str | bytes], Conn
     ],
 )
 @pytest.mark.parametrize("at_once", [False, True], ids=["later", "with the answer"])
-async def test_frames_by_hand(
+async def test_raw_frames(
     make: Make, raw: bytes, frames: list[str | bytes], code: int, at_once: bool
 ) -> None:
-    """Fragments, control frames between them, closes and faults, also right with the answer."""
+    """Fragments, control frames between them, closes and faults, also with the upgrade."""
     finished = trio.Event()
 
     async def serve(stream: trio.abc.Stream) -> None:
@@ -311,14 +311,14 @@ async def test_frames_by_hand(
         assert error.clean == (code == 1000)
         with pytest.raises(ConnectionLost):
             await transport.send_text("late")
-        # The peer never closes TCP; nothing of ours waits for that.
+        # The peer never closes TCP; our side does not wait for that.
         await transport.aclose()
         finished.set()
 
 
 @both
-async def test_a_send_finds_the_close_that_nobody_received(make: Make) -> None:
-    """It tells the peer's code; the frames before are still there."""
+async def test_a_send_reports_a_close_that_was_not_received(make: Make) -> None:
+    """It has the peer's code; earlier frames are still available."""
     async with socket_pair(make()) as (transport, peer):
         await peer.send_text("first")
         await peer.aclose(4009, "gone")
@@ -334,9 +334,9 @@ async def test_a_send_finds_the_close_that_nobody_received(make: Make) -> None:
 async def piped(
     make: Make, ours: trio.abc.Stream, theirs: trio.abc.Stream, **options: object
 ) -> AsyncGenerator[tuple[abc.Transport, trio.Nursery], None]:
-    """A transport over one end of a pair of streams in this process, with the pair's rules.
+    """A transport over one end of an in-process pair of streams, with the pair's rules.
 
-    No buffers of the system are in between, so when a send is stuck is no question of time.
+    Without buffers of the system, it is certain when a send is stuck.
     """
 
     async def open_stream() -> trio.abc.Stream:
@@ -354,8 +354,8 @@ async def piped(
 
 
 @both
-async def test_a_ping_that_is_cancelled_in_the_middle(make: Make, autojump_clock: object) -> None:
-    """It may have left half a frame as a send may, so it ends the link as a send does."""
+async def test_a_ping_cancelled_during_its_write(make: Make, autojump_clock: object) -> None:
+    """Like a send, it may have written half a frame, so it ends the link."""
     ours, theirs = trio.testing.memory_stream_pair()
     async with piped(make, ours, theirs) as (transport, nursery):
         ours.send_stream.send_all_hook = trio.sleep_forever
@@ -374,7 +374,7 @@ async def test_a_ping_that_is_cancelled_in_the_middle(make: Make, autojump_clock
 
 
 @both
-async def test_a_ping_finds_the_close_that_nobody_received(make: Make) -> None:
+async def test_a_ping_reports_a_close_that_was_not_received(make: Make) -> None:
     """As a send does."""
     async with socket_pair(make()) as (transport, peer):
 
@@ -389,7 +389,7 @@ async def test_a_ping_finds_the_close_that_nobody_received(make: Make) -> None:
 
 
 async def test_the_wire_writes_nothing_after_half_a_frame() -> None:
-    """Whoever asks: also the library's reader, which answers pings."""
+    """For any caller, including the library's reader, which answers pings."""
     ours, theirs = trio.testing.memory_stream_pair()
 
     async def fail() -> None:
@@ -450,8 +450,8 @@ async def test_the_nursery_is_cancelled(make: Make) -> None:
 
 
 @both
-async def test_a_ping_while_we_close(make: Make) -> None:
-    """A ping behind our close frame harms nobody (trio-websocket's reader dies of it)."""
+async def test_a_ping_during_our_close(make: Make) -> None:
+    """A ping after our close frame does no harm (trio-websocket's reader fails on it)."""
 
     async def serve(stream: trio.abc.Stream) -> None:
         assert await stream.receive_some()
@@ -467,7 +467,7 @@ async def test_a_ping_while_we_close(make: Make) -> None:
 
 @both
 async def test_a_write_that_fails(make: Make) -> None:
-    """The peer has reset the connection; what it had sent before may still be read."""
+    """The peer has reset the connection; data that it sent before can still be read."""
     async with socket_pair(make()) as (transport, peer):
         peer.abort()
         with trio.fail_after(10), pytest.raises(ConnectionLost) as caught:
@@ -478,8 +478,8 @@ async def test_a_write_that_fails(make: Make) -> None:
 
 
 @both
-async def test_a_bounded_read_ahead_in_bytes(make: Make, autojump_clock: object) -> None:
-    """Few and large messages are held back as many small ones are."""
+async def test_the_read_ahead_is_bounded_in_bytes(make: Make, autojump_clock: object) -> None:
+    """A few large messages are bounded like many small ones."""
     ours, theirs = trio.testing.lockstep_stream_pair()  # a send waits until all of it was read
     sent = 0
 
@@ -499,11 +499,11 @@ async def test_a_bounded_read_ahead_in_bytes(make: Make, autojump_clock: object)
             assert len(await transport.receive()) == 2**14
 
 
-async def test_a_flood_of_pings_does_not_stop_the_reading() -> None:
-    """While our pong waits for its turn, newer ones only replace it."""
+async def test_a_flood_of_pings_does_not_stop_reading() -> None:
+    """While our pong waits, newer ones only replace it."""
 
     async def serve(stream: trio.abc.Stream) -> None:
-        # Fill the way back first, so that no pong can leave.
+        # Fill the other direction first, so that no pong can be sent.
         await opened.wait()
         for _ in range(3):
             await stream.send_all(frame(PING, b"a") * 10_000)
@@ -528,8 +528,8 @@ async def test_a_flood_of_pings_does_not_stop_the_reading() -> None:
         await transport.aclose()
 
 
-async def test_a_close_that_came_with_the_answer_is_known_at_once() -> None:
-    """Nothing is written to who has said goodbye."""
+async def test_a_close_with_the_upgrade_is_known_immediately() -> None:
+    """Nothing is written to a closed peer."""
     answer = frame(CLOSE, b"\x0f\xa2")
     async with frame_server(stay, with_answer=answer) as url, trio.open_nursery() as nursery:
         transport = await WebsocketsConnector(close_timeout=0.02).connect(url, nursery)
@@ -539,10 +539,10 @@ async def test_a_close_that_came_with_the_answer_is_known_at_once() -> None:
 
 
 @pytest.mark.parametrize("taken", [0, 3])
-async def test_a_write_that_the_system_takes_in_part(
+async def test_a_write_that_the_system_accepts_in_part(
     taken: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Or not at all at first: the rest of the frame follows before anything else does."""
+    """The rest of the frame follows before any other frame."""
     write = os.write
     calls = 0
 
@@ -564,8 +564,8 @@ async def test_a_write_that_the_system_takes_in_part(
 
 
 @both
-async def test_a_call_that_is_cancelled_before_its_turn(make: Make, autojump_clock: object) -> None:
-    """It has written nothing, so it breaks nothing."""
+async def test_a_call_cancelled_before_its_turn(make: Make, autojump_clock: object) -> None:
+    """It has written nothing, so the link stays usable."""
     ours, theirs = trio.testing.memory_stream_pair()
     async with piped(make, ours, theirs) as (transport, nursery):
         stuck = trio.Event()
@@ -574,12 +574,12 @@ async def test_a_call_that_is_cancelled_before_its_turn(make: Make, autojump_clo
             await stuck.wait()
 
         ours.send_stream.send_all_hook = stick
-        told: list[BaseException] = []
+        messages_of: list[BaseException] = []
 
         async def send() -> None:
             with pytest.raises(ClosedError) as caught:
                 await send_on(transport, 2**20)
-            told.append(caught.value)
+            messages_of.append(caught.value)
 
         nursery.start_soon(send)
         await trio.testing.wait_all_tasks_blocked()
@@ -587,16 +587,16 @@ async def test_a_call_that_is_cancelled_before_its_turn(make: Make, autojump_clo
             await transport.ping()
         assert scope.cancelled_caught
         await trio.testing.wait_all_tasks_blocked()
-        assert not told
+        assert not messages_of
         await transport.aclose()
         stuck.set()
         await trio.testing.wait_all_tasks_blocked()
-        assert told
+        assert messages_of
 
 
 @pytest.mark.parametrize("raw", [frame(PING, b""), frame(CLOSE, b"\x03\xe8")])
-async def test_an_answer_waits_behind_a_send_that_breaks(raw: bytes) -> None:
-    """Then it is not written: half a frame may stand before it."""
+async def test_a_pong_waits_for_a_send_that_breaks(raw: bytes) -> None:
+    """Then it is not written, because half a frame may be before it."""
     ours, theirs = trio.testing.memory_stream_pair()
     assert ours.send_stream is not None
     broken = trio.Event()
@@ -641,7 +641,7 @@ async def test_an_answer_waits_behind_a_send_that_breaks(raw: bytes) -> None:
 
 @both
 async def test_conformance_over_tls(make: Make) -> None:
-    """The same suite with TLS below."""
+    """The same suite over TLS."""
     server, client = contexts(HOST)
     connector = make(ssl_context=client, close_timeout=0.2)
     await check_transport(
@@ -654,7 +654,7 @@ async def test_conformance_over_tls(make: Make) -> None:
 
 @both
 async def test_a_certificate_that_is_not_trusted(make: Make) -> None:
-    """The default context trusts the system's authorities only."""
+    """The default context trusts only the system's authorities."""
 
     async def serve(stream: trio.abc.Stream) -> None:
         with pytest.raises(trio.BrokenResourceError):
@@ -667,8 +667,8 @@ async def test_a_certificate_that_is_not_trusted(make: Make) -> None:
 
 @both
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 No TLS here\r\n\r\n"])
-async def test_tls_with_a_server_that_has_none(make: Make, answer: bytes) -> None:
-    """Said as a failure of TLS."""
+async def test_tls_with_a_server_without_tls(make: Make, answer: bytes) -> None:
+    """The error reports a failed TLS handshake."""
 
     async def serve(stream: trio.abc.Stream) -> None:
         await stream.receive_some()
@@ -681,7 +681,7 @@ async def test_tls_with_a_server_that_has_none(make: Make, answer: bytes) -> Non
 
 
 def test_the_extra_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fast connector says what to install; the default one needs nothing of it."""
+    """The fast connector names the extra; the default connector does not need it."""
     monkeypatch.setitem(sys.modules, "websockets", None)
     with pytest.raises(ImportError, match=r"realtime-trio\[fast\]"):
         WebsocketsConnector()
@@ -690,7 +690,7 @@ def test_the_extra_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("make", CONNECTORS)
 def test_a_size_must_be_positive(make: Make) -> None:
-    """Found at construction."""
+    """Checked in the constructor."""
     for name in ("max_message_size", "max_buffer"):
         with pytest.raises(ValueError, match=name):
             make(**{name: 0})

@@ -1,4 +1,4 @@
-"""The in-memory pair and its servers by name."""
+"""The in-memory pair and its named servers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SECRET = "?token=s3cr3t"
 
 
 async def test_the_bound_is_exact(autojump_clock: object) -> None:
-    """Two frames fit, the third waits until the first is taken, and so on."""
+    """Two frames fit; each further frame waits until one is taken."""
     client, server = memory_pair(max_buffer=2 * cost_of("x" * 10))
     sent = 0
 
@@ -44,14 +44,14 @@ async def test_the_bound_is_exact(autojump_clock: object) -> None:
 
 
 async def test_one_frame_always_fits() -> None:
-    """However small the buffer."""
+    """However small the buffer is."""
     client, server = memory_pair(max_buffer=1)
     await client.send_bytes(bytes(1000))
     assert server.receive_nowait() == bytes(1000)
 
 
-async def test_bytes_received_counts_what_a_wire_would() -> None:
-    """UTF-8 and binary payloads; six for a ping, and for its pong."""
+async def test_bytes_received_counts_bytes_on_the_wire() -> None:
+    """UTF-8 and binary payloads; six for a ping and for its pong."""
     client, server = memory_pair()
     await client.send_text("€")
     assert server.bytes_received == 3
@@ -63,8 +63,8 @@ async def test_bytes_received_counts_what_a_wire_would() -> None:
 
 
 @pytest.mark.parametrize("text", ["x" * 11, "é" * 6])
-async def test_a_message_that_is_too_large(text: str) -> None:
-    """Ends the link for both with 1009, after what came before it."""
+async def test_a_message_that_is_too_large_ends_the_link(text: str) -> None:
+    """For both ends with 1009, after earlier messages."""
     client, server = memory_pair(max_message_size=10)
     await client.send_text("x" * 10)
     await client.send_text(text)
@@ -75,8 +75,8 @@ async def test_a_message_that_is_too_large(text: str) -> None:
         assert caught.value.code == 1009
 
 
-async def test_text_that_is_no_unicode() -> None:
-    """Refused as by a real websocket, and nothing is broken."""
+async def test_text_that_is_not_unicode_is_refused() -> None:
+    """As by a real websocket; the link stays open."""
     client, server = memory_pair()
     with pytest.raises(UnicodeEncodeError):
         await client.send_text("\ud800")
@@ -85,7 +85,7 @@ async def test_text_that_is_no_unicode() -> None:
 
 
 async def test_abort_is_seen_by_both() -> None:
-    """Who aborted has closed; the other one has lost."""
+    """The aborting end is closed; the other end is lost."""
     client, server = memory_pair()
     await client.send_text("before")
     client.abort()
@@ -98,7 +98,7 @@ async def test_abort_is_seen_by_both() -> None:
 
 
 @pytest.mark.parametrize("way", ["receiver closes", "sender closes", "receiver aborts"])
-async def test_a_blocked_send_is_told_of_the_end(way: str, autojump_clock: object) -> None:
+async def test_a_blocked_send_ends_with_the_link(way: str, autojump_clock: object) -> None:
     """It neither hangs nor delivers."""
     client, server = memory_pair(max_buffer=1)
     await client.send_text("fills it")
@@ -123,8 +123,8 @@ async def test_a_blocked_send_is_told_of_the_end(way: str, autojump_clock: objec
 
 
 @pytest.mark.parametrize("call", ["send", "ping"])
-async def test_an_end_in_the_last_moment(call: str, autojump_clock: object) -> None:
-    """A link that ends while a call yields: the call is told."""
+async def test_a_link_that_ends_during_a_call(call: str, autojump_clock: object) -> None:
+    """A call that yields then raises."""
     for _ in range(20):  # trio runs the two in either order
         client, server = memory_pair()
         act = partial(client.send_text, "x") if call == "send" else client.ping
@@ -135,13 +135,13 @@ async def test_an_end_in_the_last_moment(call: str, autojump_clock: object) -> N
 
 
 async def expect_lost(act: Callable[[], Awaitable[object]]) -> None:
-    """Do it in vain."""
+    """Call it and expect a lost link."""
     with pytest.raises(ConnectionLost):
         await act()
 
 
 async def dial(url: str, connector: MemoryConnector | None = None) -> abc.Transport:
-    """Connect; the nursery that the seam asks for stays empty."""
+    """Connect; the nursery that the interface requires stays empty."""
     async with trio.open_nursery() as nursery:
         result = await outcome.acapture((connector or MemoryConnector()).connect, url, nursery)
         assert not nursery.child_tasks
@@ -149,7 +149,7 @@ async def dial(url: str, connector: MemoryConnector | None = None) -> abc.Transp
 
 
 async def accepted(listener: MemoryListener, url: str) -> tuple[abc.Transport, MemoryTransport]:
-    """Dial and accept at once; give both ends."""
+    """Dial and accept; return both ends."""
     transports: list[abc.Transport] = []
 
     async def connect() -> None:
@@ -162,8 +162,8 @@ async def accepted(listener: MemoryListener, url: str) -> tuple[abc.Transport, M
     return transports[0], server
 
 
-async def test_a_server_by_name(autojump_clock: object) -> None:
-    """The server gets the whole URL; the two ends are each other's."""
+async def test_a_named_server(autojump_clock: object) -> None:
+    """The server gets the complete URL; the two ends are connected."""
     with MemoryListener("alpha") as listener:
         assert listener.url == "memory://alpha"
         for url in (listener.url, f"{listener.url}/ws{SECRET}"):
@@ -175,13 +175,13 @@ async def test_a_server_by_name(autojump_clock: object) -> None:
 
 
 async def test_a_server_without_a_name_gets_one() -> None:
-    """And no two the same."""
+    """Each name is unique."""
     with MemoryListener() as one, MemoryListener() as other:
         assert one.url != other.url
 
 
 async def test_dials_are_accepted_in_order(autojump_clock: object) -> None:
-    """Who dialled first is served first; dials wait for ``accept``."""
+    """Dials wait for ``accept``."""
     with MemoryListener() as listener:
         async with trio.open_nursery() as nursery:
             for number in range(3):
@@ -193,7 +193,7 @@ async def test_dials_are_accepted_in_order(autojump_clock: object) -> None:
 
 @pytest.mark.parametrize("status", [401, 403, 500])
 async def test_a_refused_dial(status: int) -> None:
-    """The listener decides by the URL, and may change its mind."""
+    """The listener decides by the URL and can change its decision."""
     with MemoryListener(refuse=lambda url: status if SECRET in url else None) as listener:
         with pytest.raises(ConnectionFailed) as caught:
             await dial(listener.url + "/" + SECRET)
@@ -204,8 +204,8 @@ async def test_a_refused_dial(status: int) -> None:
         await accepted(listener, listener.url + "/" + SECRET)
 
 
-async def test_nobody_there() -> None:
-    """A name that was never taken, was given back, or whose listener is gone."""
+async def test_a_dial_without_a_listener() -> None:
+    """The name was never used, was released, or its listener is closed."""
     listener = MemoryListener("beta")
     listener.close()
     forgotten = MemoryListener("gamma")
@@ -219,7 +219,7 @@ async def test_nobody_there() -> None:
 
 
 async def test_closing_a_listener(autojump_clock: object) -> None:
-    """Waiting dials and accepts are told; open links stay; the name is free again."""
+    """Waiting dials and accepts raise; open links stay; the name is free again."""
     listener = MemoryListener("delta")
     client, server = await accepted(listener, listener.url)
 
@@ -249,8 +249,8 @@ async def test_closing_a_listener(autojump_clock: object) -> None:
             successor.close()
 
 
-async def test_a_dial_that_is_given_up(autojump_clock: object) -> None:
-    """By its deadline or its caller: it is taken back, and never accepted."""
+async def test_a_cancelled_dial(autojump_clock: object) -> None:
+    """By its deadline or its caller: it is withdrawn and never accepted."""
     with MemoryListener() as listener:
         with pytest.raises(ConnectionFailed, match="within 3 s"):
             await dial(listener.url, MemoryConnector(connect_timeout=3))
@@ -274,21 +274,21 @@ async def test_too_many_dials(autojump_clock: object) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "Upper", "a/b", "a?b", "a:1", "me@a", "[::1"])
-def test_a_name_must_fit_into_an_url(name: str) -> None:
-    """Else nobody could dial it."""
+def test_a_name_must_fit_into_a_url(name: str) -> None:
+    """Otherwise it could not be dialled."""
     with pytest.raises(ValueError, match="memory server"):
         MemoryListener(name)
 
 
-def test_a_name_is_taken_once() -> None:
-    """Until it is given back."""
+def test_a_name_is_used_once() -> None:
+    """Until it is released."""
     with MemoryListener("epsilon"), pytest.raises(ValueError, match="already"):
         MemoryListener("epsilon")
 
 
 @pytest.mark.parametrize("url", ["", "ws://a", "memory://", "memory:///s3cr3t", "memory://[s3cr3t"])
-async def test_an_url_of_another_kind(url: str) -> None:
-    """A fault of the program, not of the network; the URL is not quoted."""
+async def test_a_url_with_another_scheme(url: str) -> None:
+    """An error of the program, not of the network; the URL is not quoted."""
     with pytest.raises(ValueError, match="memory://name") as caught:
         await dial(url)
     assert "s3cr3t" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""The short way through frames, held equal to the library's own."""
+"""The fast path through frames, compared with the library's own."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TEXT, BINARY, CONT, CLOSE, PING, PONG = (
 
 
 def opened(max_size: int = LONGEST) -> ClientProtocol:
-    """A client's protocol behind a good answer to its upgrade."""
+    """Return a client's protocol after a successful upgrade."""
     protocol = ClientProtocol(
         WebSocketURI(False, "a.example", 80, "/", ""), max_size=max_size, state=OPEN
     )
@@ -42,7 +42,7 @@ def opened(max_size: int = LONGEST) -> ClientProtocol:
 
 
 def framed(opcode: int, payload: bytes, *, fin: bool = True, wide: int = 0) -> bytes:
-    """A frame from a server; ``wide`` asks for a longer form of its length than is needed."""
+    """Return a frame of a server; ``wide`` uses a longer form of its length than needed."""
     size = len(payload)
     width = max(wide, 0 if size < 126 else 2 if size < 1 << 16 else 8)
     length = {0: bytes([size]) if size < 126 else b"", 2: b"\x7e", 8: b"\x7f"}[width]
@@ -50,8 +50,8 @@ def framed(opcode: int, payload: bytes, *, fin: bool = True, wide: int = 0) -> b
     return head + (size.to_bytes(width) if width else b"") + payload
 
 
-class Told:
-    """What became of a stream: messages, what was answered, and how it ended."""
+class StreamResult:
+    """The result of a stream: messages, answers, and its end."""
 
     def __init__(self, protocol: ClientProtocol) -> None:
         self.protocol = protocol
@@ -73,7 +73,7 @@ class Told:
 
 
 def unmasked(data: bytes) -> list[tuple[Opcode, bytes, bool]]:
-    """The frames that a client made, as a server reads them."""
+    """Return the frames of a client as a server reads them."""
     if not data:
         return []
     server = Protocol(SERVER, max_size=None)
@@ -86,9 +86,9 @@ def frame_of(event: Event) -> tuple[Opcode, bytes, bool]:
     return event.opcode, bytes(event.data), event.fin
 
 
-def plainly(stream: bytes) -> Told:
-    """Everything through the library, byte by byte, so that the first fault is the one told."""
-    told = Told(opened())
+def through_the_library(stream: bytes) -> StreamResult:
+    """Feed the library byte by byte, so that the first fault is the reported one."""
+    told = StreamResult(opened())
     parts: list[Frame] = []
     for byte in stream:
         told.protocol.receive_data(bytes([byte]))
@@ -111,9 +111,9 @@ def plainly(stream: bytes) -> Told:
     return told
 
 
-def shortly(stream: bytes, cuts: list[int]) -> Told:
-    """The same through the reader under test."""
-    told = Told(opened())
+def through_our_reader(stream: bytes, cuts: list[int]) -> StreamResult:
+    """Feed the reader under test."""
+    told = StreamResult(opened())
     reader = FrameReader(told.protocol, LONGEST)
     for piece in pieces(stream, cuts):
         told.messages += reader.feed(piece)
@@ -133,7 +133,7 @@ def pieces(stream: bytes, cuts: list[int]) -> Iterator[bytes]:
 payloads = st.one_of(
     st.binary(max_size=130),
     st.text(max_size=60).map(str.encode),
-    # Where the border of a frame is lost, these look like frames.
+    # If the boundary of a frame is lost, these look like frames.
     st.integers(1, 90).map(lambda n: framed(TEXT, b"a") * n),
     st.sampled_from([125, 126, 127, LONGEST, LONGEST + 1]).map(lambda n: b"x" * n),
 )
@@ -176,9 +176,9 @@ streams = st.tuples(
 @example(b"\x00\xfe", [])
 @example(b"\x83\x7e", [])
 @example(b"\x89\x7f\x00", [1])
-def test_the_short_way_is_the_librarys_way(stream: bytes, cuts: list[int]) -> None:
-    """Whatever comes, however it is cut: the same messages, answers, and end."""
-    assert shortly(stream, cuts).summary() == plainly(stream).summary()
+def test_the_fast_path_agrees_with_the_library(stream: bytes, cuts: list[int]) -> None:
+    """With any bytes and any chunks: the same messages, answers and end."""
+    assert through_our_reader(stream, cuts).summary() == through_the_library(stream).summary()
 
 
 @settings(max_examples=300, deadline=None)
@@ -188,18 +188,21 @@ def test_the_short_way_is_the_librarys_way(stream: bytes, cuts: list[int]) -> No
 @example([framed(TEXT, b"a", wide=2), framed(TEXT, b"b" * 126), framed(TEXT, b"c")])
 @example([framed(TEXT, b"a" * LONGEST), framed(TEXT, b"a" * (LONGEST + 1))])
 @example([framed(CLOSE, b""), framed(TEXT, b"behind the end")])
-@example([b"\x81\x7f" + bytes(127)])  # as long as if the mark of a long form were a length
+@example([b"\x81\x7f" + bytes(127)])  # as long as if the marker of a long form were a length
 @example([b"\x81\x85" + bytes(133)])  # the same for a mask
 @example([b"\x81\x02", b"\x81\x00", framed(TEXT, b"c")])
 @example([b"\x81", b"\x01a", framed(TEXT, b"b")])
-def test_frames_that_come_alone(frames: list[bytes]) -> None:
-    """One read for each, as at a pace: a way that is shorter still."""
+def test_frames_that_arrive_alone(frames: list[bytes]) -> None:
+    """One read per frame, as at a steady pace, takes an even shorter path."""
     cuts = list(itertools.accumulate(map(len, frames)))
-    assert shortly(b"".join(frames), cuts).summary() == plainly(b"".join(frames)).summary()
+    assert (
+        through_our_reader(b"".join(frames), cuts).summary()
+        == through_the_library(b"".join(frames)).summary()
+    )
 
 
-def test_after_the_long_way_comes_the_short_one() -> None:
-    """Whatever the long way was taken for: the library must see no other frame."""
+def test_the_fast_path_resumes_after_the_slow_one() -> None:
+    """Whatever caused the slow path: the library must see no other frame."""
     reader = FrameReader(opened(), LONGEST)
     text = framed(TEXT, b"four")
     for odd in (
@@ -217,7 +220,7 @@ def test_after_the_long_way_comes_the_short_one() -> None:
 
 
 def test_plain_frames_do_not_reach_the_library() -> None:
-    """Else the short way would be no shorter."""
+    """Otherwise the fast path would save nothing."""
     protocol = opened()
     reader = FrameReader(protocol, 1 << 16)
 
@@ -230,7 +233,7 @@ def test_plain_frames_do_not_reach_the_library() -> None:
 
 
 def test_a_large_frame_in_small_pieces() -> None:
-    """It is the library's, and what follows is not."""
+    """The library handles it, but not the frames after it."""
     protocol = ClientProtocol(WebSocketURI(False, "a.example", 80, "/", ""), state=OPEN)
     protocol.parser = Protocol.parse(protocol)
     next(protocol.parser)
@@ -243,8 +246,8 @@ def test_a_large_frame_in_small_pieces() -> None:
 
 
 @pytest.mark.parametrize("part", [b"", b"a", b"ab"])
-def test_many_fragments_cost_what_they_hold(part: bytes) -> None:
-    """A message of a million fragments is one piece of memory while it comes."""
+def test_many_fragments_use_memory_for_their_bytes_only(part: bytes) -> None:
+    """A message of a million fragments is one piece of memory while it arrives."""
     protocol = opened(2**20)
     reader = FrameReader(protocol, 2**20)
     reader.feed(framed(BINARY, part, fin=False))
@@ -256,7 +259,7 @@ def test_many_fragments_cost_what_they_hold(part: bytes) -> None:
 
 
 def test_too_many_fragments_end_the_link(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing holds back a peer whose message never ends, so its patience has a bound."""
+    """A peer could send a message that never ends, so the number is bounded."""
     monkeypatch.setattr(dial, "MAX_FRAGMENTS", 10)
     protocol = opened()
     reader = FrameReader(protocol, LONGEST)
@@ -273,7 +276,7 @@ def test_too_many_fragments_end_the_link(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize("size", [0, 125, 126, 65_535, 65_536])
-def test_what_is_made_can_be_read(size: int) -> None:
+def test_written_frames_can_be_read(size: int) -> None:
     """Every length of head, text and binary, one by one and together."""
     writer = FrameWriter()
     blob, text = random.Random(size).randbytes(size), "é" * (size // 2)
@@ -283,15 +286,15 @@ def test_what_is_made_can_be_read(size: int) -> None:
     assert unmasked(both) == [(TEXT, text.encode(), True), (BINARY, blob, True)]
 
 
-def test_nothing_at_all_can_be_written() -> None:
+def test_empty_payloads_can_be_written() -> None:
     """No messages, no bytes; a ping has its payload."""
     writer = FrameWriter()
     assert writer.messages([]) == b""
     assert unmasked(writer.ping(b"beat")) == [(PING, b"beat", True)]
 
 
-def test_every_frame_has_a_mask_of_its_own() -> None:
-    """Also beyond what is asked of the system at once."""
+def test_every_frame_has_its_own_mask() -> None:
+    """Also after the random bytes of one request to the system are used up."""
     writer = FrameWriter()
     keys = {writer.message(b"")[2:6] for _ in range(3000)}
     assert len(keys) > 2990

@@ -1,4 +1,4 @@
-"""The channels of a turn, the outcomes, and how errors of several tasks become one."""
+"""The channels and outcomes of a turn, and how errors of several tasks become one."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from realtime_trio.events import Lane
 
 
 async def test_pieces_come_in_order_and_end(autojump_clock: object) -> None:
-    """Buffered from the start; the end comes after what waits."""
+    """They are buffered from the start; the end comes after them."""
     pieces: TurnChannel[str] = TurnChannel()
     for item in "abc":
         pieces.put(item, 1)
@@ -53,8 +53,8 @@ async def test_pieces_come_in_order_and_end(autojump_clock: object) -> None:
     assert pieces.statistics().max_depth == 3
 
 
-def test_a_value_weighs_what_it_holds() -> None:
-    """Its text, and a charge for each part, names of fields and numbers as well."""
+def test_the_size_of_an_item_counts_its_contents() -> None:
+    """Its text, and a fixed size for each part, including field names and numbers."""
     assert weight("abc") == ITEM_COST + 3
     assert weight(None) == weight(5) == ITEM_COST
     assert weight({"ab": ["c", {}, 1]}) == 6 * ITEM_COST + 3
@@ -104,8 +104,8 @@ async def test_iterating_lets_others_run(autojump_clock: object) -> None:
     assert turns >= 9
 
 
-async def test_too_much_that_nobody_reads_is_given_up(autojump_clock: object) -> None:
-    """The channel has a bound in bytes, and says that it was reached."""
+async def test_an_unread_channel_ends_at_its_bound(autojump_clock: object) -> None:
+    """The bound is in bytes, and the error reports it."""
     pieces: TurnChannel[str] = TurnChannel()
     pieces.put("x", MAX_HELD // 2)
     pieces.put("x", MAX_HELD)
@@ -114,8 +114,8 @@ async def test_too_much_that_nobody_reads_is_given_up(autojump_clock: object) ->
         await pieces.receive()
 
 
-async def test_closing_drops_what_waits(autojump_clock: object) -> None:
-    """Whoever reads hears of it."""
+async def test_closing_drops_buffered_items(autojump_clock: object) -> None:
+    """A waiting reader gets an error."""
     with TurnChannel[str]() as pieces:
         pieces.put("x", 1)
     with pytest.raises(trio.ClosedResourceError):
@@ -143,14 +143,14 @@ async def test_closing_drops_what_waits(autojump_clock: object) -> None:
 def test_an_outcome_is_read_from_the_record(
     record: TurnRecord, missed: bool, expected: type[Outcome]
 ) -> None:
-    """Cancelled before failed before completed; what was missed proves nothing."""
+    """Cancelled before failed before completed; a gap proves nothing."""
     outcome = outcome_of(record, missed=missed)
     assert type(outcome) is expected
     assert outcome.errors == record.errors
 
 
 class Queues:
-    """Lanes that pass nothing but marks, when they are told to."""
+    """Lanes that hold only marks and pass them on request."""
 
     def __init__(self) -> None:
         self.marks = Marks(self._put, lambda lane: self.slices[lane])
@@ -165,7 +165,7 @@ class Queues:
         self._waiting[lane].append(run)
 
     def go(self, *lanes: Lane) -> None:
-        """Let these lanes, or all, pass the marks that wait in them."""
+        """Let these lanes, or all, pass their waiting marks."""
         for lane in lanes or Lane:
             while self._waiting[lane]:
                 self._waiting[lane].pop(0)()
@@ -176,8 +176,8 @@ def _tracker() -> tuple[TurnTracker, Queues]:
     return TurnTracker(queues.marks, lambda: None), queues
 
 
-async def test_a_refusal_counts_when_every_lane_has_come_to_it() -> None:
-    """What was received before it is handled before it."""
+async def test_a_refusal_counts_when_every_lane_has_reached_it() -> None:
+    """Events received before it are handled before it."""
     tracker, queues = _tracker()
     progress = TurnProgress()
     turn = Turn(progress, Receipt("text_input"))
@@ -196,7 +196,7 @@ async def test_a_refusal_counts_when_every_lane_has_come_to_it() -> None:
 
 
 def test_a_turn_gets_what_is_between_its_two_marks() -> None:
-    """Nothing of the turn before, and nothing that comes after its end."""
+    """Nothing from the turn before, and nothing after its end."""
     tracker, queues = _tracker()
     progress = TurnProgress()
     note = MessageStreaming(session_id="s", message_id="m", role="assistant", delta="x")
@@ -225,8 +225,8 @@ def _with_record(record: TurnRecord) -> TextSlice:
     return evolve(TextSlice(), rest=evolve(TextSlice().rest, last_turn=record))
 
 
-def test_a_killed_turn_is_over_when_what_came_of_it_is_handled() -> None:
-    """A command that did not wait for the gate ends it; another turn may run by then."""
+def test_a_killed_turn_ends_when_its_events_are_handled() -> None:
+    """A forced command ends it; another turn may already run."""
     tracker, queues = _tracker()
     first, second = TurnProgress(), TurnProgress()
     tracker.begin(first)
@@ -239,7 +239,7 @@ def test_a_killed_turn_is_over_when_what_came_of_it_is_handled() -> None:
 
 
 def test_the_end_of_the_client_decides_every_turn() -> None:
-    """By what is known: a refusal, the record of the text lane; else it is lost."""
+    """By a refusal or the record of the text lane; otherwise it is lost."""
     tracker, queues = _tracker()
     recorded, refused, unseen, running, queued = (TurnProgress() for _ in range(5))
     queues.slices[Lane.TEXT] = _with_record(TurnRecord(began=True))
@@ -260,8 +260,8 @@ def test_the_end_of_the_client_decides_every_turn() -> None:
     assert [each.outcome for each in (recorded, refused, unseen, running, queued)] == outcomes
 
 
-def test_text_that_an_event_of_ones_own_streams_is_not_the_users() -> None:
-    """It belongs to no session that could be compared with the user's."""
+def test_text_of_a_custom_event_is_not_the_users() -> None:
+    """It has no session to compare with the user's."""
     tracker, queues = _tracker()
     progress = TurnProgress()
     tracker.begin(progress)
@@ -272,8 +272,8 @@ def test_text_that_an_event_of_ones_own_streams_is_not_the_users() -> None:
     assert progress.text.statistics().depth == 0
 
 
-def test_what_a_session_without_an_id_says_is_the_users() -> None:
-    """An event that names no session is told in the session that it was resolved to."""
+def test_text_of_a_session_without_an_id_is_the_users() -> None:
+    """An event without a session id is handled in its resolved session."""
     tracker, queues = _tracker()
     progress = TurnProgress()
     tracker.begin(progress)
@@ -298,7 +298,7 @@ def test_what_a_session_without_an_id_says_is_the_users() -> None:
 
 
 def test_the_bodys_error_wins() -> None:
-    """Then the one error, then a flat group of several; Cancelled only where there is no other."""
+    """Then a single error, then a flat group; Cancelled only if there is no other."""
     own, other = KeyError("own"), ValueError("other")
     group = ExceptionGroup("g", [other, ExceptionGroup("h", [own])])
     assert first_cause(own, group) is own
@@ -309,7 +309,7 @@ def test_the_bodys_error_wins() -> None:
 
 
 class Quiet:
-    """A link that nothing comes from."""
+    """A link on which nothing arrives."""
 
     bytes_received = 0
     frames_received = 0
@@ -317,7 +317,7 @@ class Quiet:
 
 
 async def test_a_link_without_a_byte_is_dead(autojump_clock: object) -> None:
-    """Within the pong timeout after the question; not where nobody asks."""
+    """After the pong timeout of a ping; never without a ping."""
     gate = TurnGate()
     box = Outbox(ClientConfig(), Codec(), gate, on_kill=lambda: None, on_input=lambda: None)
     link = Quiet()
@@ -328,7 +328,7 @@ async def test_a_link_without_a_byte_is_dead(autojump_clock: object) -> None:
     await watch_link(Quiet(), box, gate, ClientConfig(ping_interval=None, turn_silence=None))
 
 
-async def test_what_fits_no_server_is_refused_at_once() -> None:
+async def test_an_invalid_address_is_refused_immediately() -> None:
     """Before anything is opened."""
     with pytest.raises(ValueError, match="not both"):
         open_client("ws://h", auth="x", proxy="http://p", open_stream=trio.open_tcp_stream)

@@ -1,4 +1,4 @@
-"""What must hold of the audio lane: sample-exact, silent at once, no drift, no delay."""
+"""Invariants of the audio lane: sample-exact, silent immediately, no drift, no delay."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def text_frame(number: int) -> dict[str, object]:
     }
 
 
-# One part of an answer: its rate, its length in samples, where its bytes are cut.
+# A part of an answer: its rate, its length in samples, and where its bytes are cut.
 PARTS = st.lists(
     st.tuples(
         st.sampled_from([16_000, 24_000]),
@@ -84,10 +84,10 @@ PARTS = st.lists(
 
 @settings(max_examples=25)
 @given(PARTS, st.floats(0, 0.2), st.integers(0, 5))
-def test_what_goes_in_at_the_server_comes_out_of_the_sink(
+def test_the_sink_gets_exactly_the_servers_samples(
     parts: list[tuple[int, int, list[int]]], jitter: float, words: int
 ) -> None:
-    """Any chunking (odd ones too), jitter up to 200 ms, text reordered around it, any formats."""
+    """With any chunks, jitter up to 200 ms, reordered text and any formats."""
     pytest.importorskip("soxr")
     steps: list[Emit | Wait] = []
     expected = b""
@@ -140,7 +140,7 @@ async def test_barge_in_under_load(autojump_clock: object) -> None:
             turn("hi", emit(*[SECOND] * 31), say(*["x "] * 100_000), wait(60), delay=0.0),
             turn("on", emit(SECOND), text="x"),
         )
-        stuck = client.text.subscribe(overflow=rt.Block(1))  # nobody reads it
+        stuck = client.text.subscribe(overflow=rt.Block(1))  # no task reads it
         with trio.move_on_after(1.0):
             async with client.subscribe(rt.CancelConfirmed) as cancels:
                 await client.send(rt.events.TextInputEvent(text="hi"))
@@ -164,10 +164,10 @@ async def test_barge_in_under_load(autojump_clock: object) -> None:
 
 
 @pytest.mark.parametrize("trigger", ["the server's word", "the application's"])
-async def test_barge_in_behind_all_that_waits(autojump_clock: object, trigger: str) -> None:
-    """The same where nothing of the load has been handled yet, by either way to be silent.
+async def test_barge_in_before_the_load_is_handled(autojump_clock: object, trigger: str) -> None:
+    """As above, but none of the load has been handled yet, with either source of silence.
 
-    The application's word is what ``cancel``, ``talk``, ``push_to_talk`` and ``stop`` say.
+    The application's is ``cancel``, ``talk``, ``push_to_talk`` or ``stop``.
     """
     async with lanes() as (pipeline, playing, sink):
         stuck = pipeline.subscribe(lane=Lane.TEXT, overflow=rt.Block(1))
@@ -193,8 +193,8 @@ async def test_barge_in_behind_all_that_waits(autojump_clock: object, trigger: s
         stuck.close()
 
 
-async def test_cancelled_overtakes_the_audio_that_waits_in_the_lane(autojump_clock: object) -> None:
-    """Everything comes at once: not a sample of the old answer is played after the word."""
+async def test_cancelled_overtakes_the_audio_queued_in_the_lane(autojump_clock: object) -> None:
+    """All events arrive together; no sample of the old answer is played afterwards."""
     async with lanes() as (pipeline, playing, sink):
         await pipeline.feed([SECOND])
         await trio.sleep(0.5)
@@ -205,7 +205,7 @@ async def test_cancelled_overtakes_the_audio_that_waits_in_the_lane(autojump_clo
             pipeline.feed_nowait([DELTA])
         pipeline.feed_nowait([CANCELLED], silencing(playing))
         for _ in range(50):
-            pipeline.feed_nowait([SECOND[:640]])  # late, and of the old answer still
+            pipeline.feed_nowait([SECOND[:640]])  # late, but still part of the old answer
         await trio.sleep(5)
         assert len(sink.blocks) == before
         pipeline.feed_nowait(['{"type": "user_turn_start"}'])
@@ -222,7 +222,7 @@ gates: WeakKeyDictionary[Playback, PlaybackGate] = WeakKeyDictionary()
 
 
 def silencing(playing: Playback) -> Callable[[object], None]:
-    """What the observer of a link does with the audio when it receives an event."""
+    """Apply an event to the audio as the observer of a link does."""
 
     def observe(event: object) -> None:
         if isinstance(event, CancelledEvent):
@@ -251,8 +251,8 @@ async def lanes(
         nursery.cancel_scope.cancel()
 
 
-async def test_only_the_frames_ahead_of_a_stop_are_silenced(autojump_clock: object) -> None:
-    """Those that the audio lane has still to handle, and those of a turn that goes on."""
+async def test_only_the_frames_before_a_stop_are_silenced(autojump_clock: object) -> None:
+    """Frames that the audio lane has not handled yet, and frames of a continuing turn."""
     async with lanes() as (pipeline, playing, sink):
         for _ in range(2):  # one stop by the application, one by the server
             pipeline.feed_nowait([SECOND])
@@ -269,7 +269,7 @@ async def test_only_the_frames_ahead_of_a_stop_are_silenced(autojump_clock: obje
 
 
 async def test_an_hour_of_playing_does_not_drift(autojump_clock: object) -> None:
-    """Fed by one clock, played by another: after an hour they are within a block."""
+    """Fed by one clock and played by another: after an hour they differ by at most a block."""
     sink = MemorySink(max_blocks=1)
     playback = Playback(sink, PlaybackConfig(fade=0.0, block=0.1))
     async with trio.open_nursery() as nursery:
@@ -289,7 +289,7 @@ async def test_an_hour_of_playing_does_not_drift(autojump_clock: object) -> None
 
 
 async def test_an_hour_of_conversation(autojump_clock: object) -> None:
-    """10 s of speech, 10 s of answer, now and then an interruption: flat, and it adds up."""
+    """10 s of speech, 10 s of answer, a few interruptions: constant memory, right counts."""
     options = ServerConfig(max_seen=100)
     config = rt.ClientConfig(max_messages=20)
     said = MemorySource(SECOND * 10, chunk=0.1)
@@ -337,7 +337,7 @@ async def test_an_hour_of_conversation(autojump_clock: object) -> None:
 
 
 class Steps(trio.abc.Instrument):
-    """Counts what the scheduler does."""
+    """Counts the steps of the scheduler."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -347,7 +347,7 @@ class Steps(trio.abc.Instrument):
 
 
 async def steps_until_heard(backlog: int, *, stuck: bool) -> int:
-    """Steps of the scheduler from a frame's arrival until the playback has it."""
+    """Count the steps from a frame's arrival until the playback has it."""
     steps = Steps()
     async with lanes() as (pipeline, playing, _):
         subscriptions = []
@@ -373,9 +373,9 @@ async def test_text_does_not_delay_audio(autojump_clock: object) -> None:
 
 
 async def steps_until_read(backlog: int, *, stuck: bool) -> int:
-    """Steps from a text event's arrival until its subscriber has it.
+    """Count the steps from a text event's arrival until its subscriber has it.
 
-    What is ``stuck``: a subscriber of the audio lane that holds it, and the sink.
+    A subscriber that blocks the audio lane and the sink can be ``stuck``.
     """
     steps = Steps()
     sink = Stamped(delays={number: float("inf") for number in range(1, 100)} if stuck else None)
@@ -402,6 +402,6 @@ async def steps_until_read(backlog: int, *, stuck: bool) -> int:
 
 async def test_audio_does_not_delay_text(autojump_clock: object) -> None:
     alone = await steps_until_read(0, stuck=False)
-    # It gives way eight times and then has its turn, however much audio waits.
+    # It yields eight times and then runs, however much audio waits.
     assert await steps_until_read(20_000, stuck=False) <= alone + 40
     assert await steps_until_read(20_000, stuck=True) <= alone + 40

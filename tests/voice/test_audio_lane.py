@@ -1,4 +1,4 @@
-"""``client.audio`` against the embedded server in memory: hearing, talking, interrupting."""
+"""``client.audio`` with the embedded server in memory: play, send, interrupt."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def talking(
 
 
 def heard(server: RealtimeServer) -> bytes:
-    """The binary frames that the server got, joined."""
+    """Return the joined binary frames that the server got."""
     return b"".join(seen.frame for seen in server.seen if isinstance(seen.frame, bytes))
 
 
@@ -70,7 +70,7 @@ def facts(client: rt.Client) -> dict[str, float]:
 # -- hearing -------------------------------------------------------------------------------
 
 
-async def test_what_the_agent_says_comes_out_of_the_sink(autojump_clock: object) -> None:
+async def test_the_sink_gets_the_agents_speech(autojump_clock: object) -> None:
     async with talking() as (server, client, sink, playing):
         server.script(turn("hi", text="x", audio=SECOND))
         async with client.ask("hi") as asked:
@@ -86,7 +86,7 @@ async def test_what_the_agent_says_comes_out_of_the_sink(autojump_clock: object)
         assert client.state.audio.byte_count == 32_000
 
 
-async def test_speech_as_text_is_heard_as_well(autojump_clock: object) -> None:
+async def test_speech_as_text_is_played_too(autojump_clock: object) -> None:
     async with talking() as (server, client, sink, playing):
         server.script(turn("[voice]", text="x", audio=SECOND))
         async with client.push_to_talk():
@@ -131,7 +131,9 @@ async def test_only_one_sink_at_a_time(autojump_clock: object) -> None:
         assert client.audio.statistics().playback == playing.statistics()
 
 
-async def test_leaving_stops_at_once_and_a_second_sink_may_follow(autojump_clock: object) -> None:
+async def test_leaving_stops_immediately_and_a_second_sink_may_follow(
+    autojump_clock: object,
+) -> None:
     async with open_server() as server, rt.open_client(server.url, auth="any") as client:
         server.script(turn("hi", emit(SECOND), text="x", times=2))
         await client.ready()
@@ -147,7 +149,7 @@ async def test_leaving_stops_at_once_and_a_second_sink_may_follow(autojump_clock
             assert facts(client)["flushed"] == 32_000 - sink.total
 
 
-async def test_a_sink_that_fails_ends_its_block_and_nothing_else(autojump_clock: object) -> None:
+async def test_a_failing_sink_ends_only_its_block(autojump_clock: object) -> None:
     class Broken(MemorySink):
         async def write(self, chunk: bytes) -> None:
             await trio.lowlevel.checkpoint()
@@ -170,7 +172,7 @@ async def test_a_sink_that_fails_ends_its_block_and_nothing_else(autojump_clock:
         assert scope.cancelled_caught
 
 
-async def test_a_gap_is_told_in_the_audio_lane(autojump_clock: object) -> None:
+async def test_a_gap_is_emitted_in_the_audio_lane(autojump_clock: object) -> None:
     config = PlaybackConfig(fade=0.0, max_buffered=1.0)
     async with talking(playback=config) as (server, client, sink, playing):
         notes = client.audio.subscribe()
@@ -181,7 +183,7 @@ async def test_a_gap_is_told_in_the_audio_lane(autojump_clock: object) -> None:
         notes.close()
         told = client.audio.statistics().playback
         assert told is not None
-        # How much has been played when the second one comes is the scheduler's choice.
+        # The scheduler decides how much has been played when the second one arrives.
         assert len(sink.data) + told.dropped == 2 * len(SECOND)
         assert told.overruns == 1
 
@@ -189,7 +191,7 @@ async def test_a_gap_is_told_in_the_audio_lane(autojump_clock: object) -> None:
 # -- interrupting --------------------------------------------------------------------------
 
 
-async def test_a_cancel_stops_the_voice_and_says_what_was_heard(autojump_clock: object) -> None:
+async def test_a_cancel_stops_the_voice_and_reports_the_heard_part(autojump_clock: object) -> None:
     async with talking() as (server, client, sink, playing):
         server.script(turn("hi", emit(SECOND * 30), wait(60)), turn("on", emit(SECOND), text="x"))
         with client.audio.subscribe() as notes:
@@ -243,7 +245,7 @@ async def _stop_and_cancel(client: rt.Client) -> None:
 
 
 @pytest.mark.parametrize("trigger", TRIGGERS)
-async def test_whoever_interrupts_the_outcome_says_what_was_heard(
+async def test_after_any_interruption_the_outcome_has_the_heard_part(
     autojump_clock: object, trigger: str
 ) -> None:
     async with talking() as (server, client, sink, _):
@@ -265,9 +267,9 @@ async def test_whoever_interrupts_the_outcome_says_what_was_heard(
         facts(client)
 
 
-async def test_what_still_comes_of_a_cancelled_answer_is_not_played(autojump_clock: object) -> None:
+async def test_late_audio_of_a_cancelled_answer_is_not_played(autojump_clock: object) -> None:
     async with talking() as (server, client, sink, _):
-        server.faults.delay(0.5)  # each way: what is on its way when we cancel comes later
+        server.faults.delay(0.5)  # each way: frames on their way at the cancel arrive later
         server.script(turn("hi", speak(SECOND * 5), wait(5)))
         async with client.ask("hi") as asked:
             await trio.sleep(2)
@@ -290,7 +292,7 @@ async def test_the_servers_own_cancelled_stops_the_voice(autojump_clock: object)
         assert facts(client)["flushed"] == 320_000 - sink.total
 
 
-async def test_the_user_who_begins_to_talk_is_not_talked_over(autojump_clock: object) -> None:
+async def test_playback_stops_when_the_user_starts_to_talk(autojump_clock: object) -> None:
     async with talking() as (server, client, sink, playing):
         server.script(turn("hi", emit(SECOND * 10), text="x"), turn("[voice]", emit(SECOND)))
         async with client.ask("hi"):
@@ -308,7 +310,7 @@ async def test_the_user_who_begins_to_talk_is_not_talked_over(autojump_clock: ob
         assert heard(server) == SECOND
 
 
-async def test_flushing_lets_the_rest_be_heard(autojump_clock: object) -> None:
+async def test_after_a_flush_the_rest_is_played(autojump_clock: object) -> None:
     async with talking() as (server, client, sink, playing):
         server.script(turn("hi", emit(SECOND * 3), wait(1), emit(SECOND), text="x"))
         async with client.ask("hi"):
@@ -354,7 +356,7 @@ async def test_a_cancel_without_a_turn_mutes_nothing_that_follows(autojump_clock
 # -- talking -------------------------------------------------------------------------------
 
 
-async def test_frames_go_out_as_they_are(autojump_clock: object) -> None:
+async def test_frames_are_sent_unchanged(autojump_clock: object) -> None:
     async with talking() as (server, client, _, _):
         async with client.push_to_talk():
             await client.audio.send(SECOND[:640])
@@ -365,7 +367,7 @@ async def test_frames_go_out_as_they_are(autojump_clock: object) -> None:
         assert (sending.given, sending.sent, sending.seconds) == (2, 2, 0.04)
 
 
-async def test_half_a_sample_leaves_with_the_next_frame(autojump_clock: object) -> None:
+async def test_half_a_sample_is_sent_with_the_next_frame(autojump_clock: object) -> None:
     async with talking() as (server, client, _, _):
         async with client.push_to_talk():
             await client.audio.send(SECOND[:1])
@@ -383,7 +385,7 @@ async def test_half_a_sample_leaves_with_the_next_frame(autojump_clock: object) 
         assert sending.seconds == pytest.approx(0.06)
 
 
-async def test_half_a_sample_of_a_speech_is_not_sent_behind_it(autojump_clock: object) -> None:
+async def test_half_a_sample_is_not_sent_after_its_speech(autojump_clock: object) -> None:
     async with talking() as (server, client, _, _):
         async with client.push_to_talk():
             await client.audio.send(SECOND[:3])
@@ -396,11 +398,11 @@ async def test_half_a_sample_of_a_speech_is_not_sent_behind_it(autojump_clock: o
 @pytest.mark.parametrize(
     ("after", "expected"),
     [
-        (SECOND[:1280], SECOND[:1280]),  # another speech
-        (SECOND[641:1280], SECOND[642:1280]),  # the same one goes on
+        (SECOND[:1280], SECOND[:1280]),  # another utterance
+        (SECOND[641:1280], SECOND[642:1280]),  # the same one continues
     ],
 )
-async def test_half_a_sample_never_leaves_on_a_new_link(
+async def test_half_a_sample_is_never_sent_on_a_new_link(
     autojump_clock: object, after: bytes, expected: bytes
 ) -> None:
     async with talking() as (server, client, _, _):
@@ -419,7 +421,7 @@ async def test_half_a_sample_never_leaves_on_a_new_link(
 
 
 @pytest.mark.parametrize("mode", ["ptt", "vad", "realtime"])
-async def test_half_a_sample_is_no_part_of_a_conversation(
+async def test_half_a_sample_does_not_shift_a_conversation(
     autojump_clock: object, mode: VoiceMode
 ) -> None:
     async with talking() as (server, client, _, _):
@@ -441,7 +443,7 @@ async def test_a_source_is_resampled_and_sent_in_real_time(autojump_clock: objec
 
 
 @pytest.mark.parametrize("chunk", [0.0, 0.019, 0.2, float("nan")])
-async def test_chunks_have_bounds(autojump_clock: object, chunk: float) -> None:
+async def test_an_invalid_chunk_duration_is_refused(autojump_clock: object, chunk: float) -> None:
     async with talking() as (_, client, _, _):
         with pytest.raises(ValueError, match=r"0\.02 to 0\.1 seconds"):
             await client.audio.send_from(tone_source(1.0), chunk=chunk)
@@ -449,7 +451,7 @@ async def test_chunks_have_bounds(autojump_clock: object, chunk: float) -> None:
             await client.audio.talk(tone_source(1.0), chunk=chunk)
 
 
-async def test_the_turn_is_respected_unless_told_otherwise(autojump_clock: object) -> None:
+async def test_sending_waits_for_the_turn_by_default(autojump_clock: object) -> None:
     async with talking() as (server, client, _, _):
         server.script(turn("hi", wait(3), say("x")))
         async with client.ask("hi"), trio.open_nursery() as nursery:
@@ -463,8 +465,8 @@ async def test_the_turn_is_respected_unless_told_otherwise(autojump_clock: objec
         assert len(heard(server)) == 32_000 + 6400
 
 
-async def test_a_live_source_begins_now_and_never_lags(autojump_clock: object) -> None:
-    """What a microphone gathered before is not sent, and a stall is made good at once."""
+async def test_a_live_source_starts_now_and_never_lags(autojump_clock: object) -> None:
+    """Audio captured before is not sent, and a stall is made up immediately."""
     said = b"".join(tone(200 + 100 * second, 16_000, 16_000) for second in range(8))
     async with talking() as (server, client, _, _):
         source = Live(said)
@@ -484,7 +486,7 @@ async def test_a_live_source_begins_now_and_never_lags(autojump_clock: object) -
         assert source.flushed == 2 * 32_000
 
 
-async def test_what_a_live_source_hears_in_the_agents_turn_is_not_sent(
+async def test_audio_captured_in_the_agents_turn_is_not_sent(
     autojump_clock: object,
 ) -> None:
     said = b"".join(tone(200 + 100 * second, 16_000, 16_000) for second in range(6))
@@ -499,11 +501,13 @@ async def test_what_a_live_source_hears_in_the_agents_turn_is_not_sent(
         sent = heard(server)
         assert sent[:32_000] == said[:32_000]
         assert sent[-60_000:] == said[-60_000:]
-        assert 3 * 32_000 - 8000 <= len(sent) <= 3 * 32_000  # the rest passed meanwhile
+        assert (
+            3 * 32_000 - 8000 <= len(sent) <= 3 * 32_000
+        )  # the rest was captured during the agent's turn
         assert trio.current_time() <= 6.2 + 1  # nothing is late
 
 
-async def test_a_link_that_cannot_keep_up_costs_the_oldest(autojump_clock: object) -> None:
+async def test_a_slow_link_drops_the_oldest_audio(autojump_clock: object) -> None:
     async with open_server() as server, rt.open_client(server.url, auth="any") as client:
         await client.ready()
         client._shell.outbox.link_lost()
@@ -522,7 +526,7 @@ async def test_a_link_that_cannot_keep_up_costs_the_oldest(autojump_clock: objec
         assert sending.waiting == 0
 
 
-async def test_frames_that_fit_nowhere_are_counted(autojump_clock: object) -> None:
+async def test_frames_without_space_are_counted(autojump_clock: object) -> None:
     config = rt.ClientConfig(max_audio_frames=1)
     async with (
         open_server() as server,
@@ -535,7 +539,7 @@ async def test_frames_that_fit_nowhere_are_counted(autojump_clock: object) -> No
         assert (sending.given, sending.dropped, sending.waiting) == (2, 1, 1)
 
 
-async def test_sending_after_the_end_says_so(autojump_clock: object) -> None:
+async def test_sending_after_the_end_raises(autojump_clock: object) -> None:
     async with open_server() as server, rt.open_client(server.url, auth="any") as client:
         await client.ready()
     with pytest.raises(rt.ClosedError):
@@ -547,7 +551,7 @@ async def test_sending_after_the_end_says_so(autojump_clock: object) -> None:
 VAD = VadConfig(hangover=0.3)
 
 
-async def test_push_to_talk_by_voice(autojump_clock: object) -> None:
+async def test_talk_uses_push_to_talk(autojump_clock: object) -> None:
     async with talking() as (server, client, sink, playing):
         source = MemorySource(silence(8000) + SECOND + PAUSE * 2 + SECOND + PAUSE)
         await client.audio.talk(source, vad=VAD)
@@ -559,11 +563,11 @@ async def test_push_to_talk_by_voice(autojump_clock: object) -> None:
         assert types(server).index("set_voice_input_mode") < types(server).index("ptt_start")
         assert sink.data == heard(server)  # the server echoes each utterance
         assert heard(server).count(SECOND) == 2
-        # pre-roll and hangover, and nothing of the long pauses
+        # pre-roll and hangover, but none of the long pauses
         assert len(heard(server)) == pytest.approx(2 * 32_000 + 2 * 0.6 * 32_000, abs=4000)
 
 
-async def test_the_voice_of_the_user_interrupts_the_agent(autojump_clock: object) -> None:
+async def test_the_users_voice_interrupts_the_agent(autojump_clock: object) -> None:
     async with talking() as (server, client, sink, _):
         server.script(turn("hi", emit(SECOND * 30), wait(60)), turn("[voice]", text="x"))
         async with trio.open_nursery() as nursery, client.ask("hi") as asked:
@@ -579,7 +583,7 @@ async def _talk(client: rt.Client, source: MemorySource) -> None:
     await client.audio.talk(source, vad=VAD)
 
 
-async def test_a_source_that_ends_in_the_middle_of_a_word(autojump_clock: object) -> None:
+async def test_a_source_that_ends_during_an_utterance(autojump_clock: object) -> None:
     async with talking() as (server, client, _, _):
         await client.audio.talk(MemorySource(SECOND), vad=VAD)
         await trio.sleep(0.1)
@@ -588,7 +592,7 @@ async def test_a_source_that_ends_in_the_middle_of_a_word(autojump_clock: object
 
 
 class Flaky:
-    """A client whose link breaks as the first utterances begin."""
+    """A client whose link breaks when the first utterances begin."""
 
     def __init__(self, client: rt.Client, *failures: rt.RealtimeError) -> None:
         self.send = client.send
@@ -604,7 +608,7 @@ class Flaky:
             yield
 
 
-async def test_a_link_that_breaks_costs_words_and_not_the_conversation(
+async def test_a_link_that_breaks_loses_words_but_not_the_conversation(
     autojump_clock: object,
 ) -> None:
     async with talking() as (server, client, _, _):
@@ -614,7 +618,7 @@ async def test_a_link_that_breaks_costs_words_and_not_the_conversation(
         assert [name for name in types(server) if name == "ptt_end"] == ["ptt_end"] * 2
         assert SECOND[-16_000:] in heard(server)
         assert heard(server).count(SECOND) == 1
-        # Of one that is lost whole the end is not taken for another.
+        # The end of a completely lost utterance is not taken for that of another.
         flaky = client.audio._client = Flaky(client, *[rt.InDoubt("x")] * 1000)
         await client.audio.talk(Live(SECOND + PAUSE), vad=VAD)
         kinds = [event.kind for event in EnergyVad(VAD).process(SECOND + PAUSE)]
@@ -623,11 +627,11 @@ async def test_a_link_that_breaks_costs_words_and_not_the_conversation(
 
 
 @pytest.mark.parametrize("mode", ["ptt", "vad", "realtime"])
-async def test_a_server_that_was_restarted_is_told_the_mode_again(
+async def test_a_restarted_server_gets_the_mode_again(
     autojump_clock: object, mode: VoiceMode
 ) -> None:
     async with open_server() as server, rt.open_client(server.url, auth="any") as client:
-        # Before the first session stands: that is no other one.
+        # Before the first session exists, it does not count as another one.
         async with client.audio.play_to(sink := MemorySink()) as playing:
             async with trio.open_nursery() as nursery:
                 source = Live(silence(10 * 16_000) + SECOND + PAUSE)
@@ -659,7 +663,7 @@ async def test_audio_as_text_waits_for_the_turn_and_binary_does_not(
         assert types(server).count("audio_input_delta") == 3
 
 
-async def test_where_nothing_plays_nothing_was_heard(autojump_clock: object) -> None:
+async def test_without_playback_nothing_was_heard(autojump_clock: object) -> None:
     async with open_server() as server, rt.open_client(server.url, auth="any") as client:
         server.script(turn("hi", emit(SECOND), wait(60)))
         await client.ready()
@@ -684,13 +688,15 @@ async def test_without_barge_in_the_agent_finishes_first(autojump_clock: object)
 
 
 @pytest.mark.parametrize("mode", ["ptt", "vad"])
-async def test_a_microphone_that_hears_the_loudspeaker(autojump_clock: object, mode: str) -> None:
-    """Without barge-in the agent does not answer itself."""
+async def test_a_microphone_that_picks_up_the_loudspeaker(
+    autojump_clock: object, mode: str
+) -> None:
+    """Without barge-in, the agent does not answer itself."""
     agent = tone(700, 16_000, 16_000)
     async with talking() as (server, client, sink, playing):
         server.script(turn("[voice]", emit(agent * 3), text="x", times=5))
         said = SECOND + silence(16_000)  # the answer begins in this pause
-        said += agent * 2 + silence(16_000)  # what the microphone hears of it
+        said += agent * 2 + silence(16_000)  # what the microphone picks up of it
         said += silence(16_000) + SECOND + PAUSE * 2
         source = Live(said)
         await client.audio.talk(source, mode=mode, vad=VAD, barge_in=False)  # type: ignore[arg-type]
@@ -703,8 +709,8 @@ async def test_a_microphone_that_hears_the_loudspeaker(autojump_clock: object, m
         assert source.flushed > 2 * 32_000
 
 
-async def test_an_interruption_makes_no_speech_late(autojump_clock: object) -> None:
-    """What is said while the cancel is on its way is sent behind it, not as much later."""
+async def test_an_interruption_delays_no_speech(autojump_clock: object) -> None:
+    """Speech during the cancel is sent after it, and no later than that."""
     async with talking() as (server, client, _, _):
         server.faults.delay(0.3)
         server.script(turn("hi", emit(SECOND * 30), wait(60)), turn("[voice]", text="x"))
@@ -727,7 +733,7 @@ async def test_the_server_finds_the_utterances(autojump_clock: object, mode: str
         await client.ready()
         await playing.drained()
         assert heard(server).startswith(silence(8000) + SECOND)
-        # What comes back while the user begins to talk is cut: it is the agent who is silent.
+        # The answer is cut while the user starts to talk: the agent becomes silent.
         assert SECOND[-24_000:] in sink.data
         assert client.audio.statistics().sending.dropped == 0
 

@@ -1,4 +1,4 @@
-"""What a turn says was heard is of its own answer, whatever else plays, stops or breaks."""
+"""A turn counts as heard only its own answer, whatever else plays, stops or breaks."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def flushed(notes: rt.Subscription[rt.AudioFlushed]) -> list[rt.AudioFlush
             return found
 
 
-async def test_the_end_of_the_answer_before_is_not_counted(autojump_clock: object) -> None:
+async def test_the_end_of_the_previous_answer_is_not_counted(autojump_clock: object) -> None:
     async with open_server() as server, rt.open_client(server.url, auth="any") as client:
         server.script(turn("a", emit(SECOND * 10)), turn("b", emit(SECOND * 4), wait(30)))
         sink = MemorySink()
@@ -68,7 +68,7 @@ async def test_the_end_of_the_answer_before_is_not_counted(autojump_clock: objec
         assert (of_b.bytes, of_b.heard_ms, of_b.unheard_ms) == (4 * 32_000, 0, 4000)
 
 
-async def test_an_answer_that_has_begun_to_sound_counts_from_there(autojump_clock: object) -> None:
+async def test_an_answer_counts_from_its_first_played_sample(autojump_clock: object) -> None:
     async with open_server() as server, rt.open_client(server.url, auth="any") as client:
         server.script(turn("a", emit(SECOND * 2)), turn("b", emit(SECOND * 4), wait(30)))
         sink = MemorySink()
@@ -100,7 +100,7 @@ async def test_a_text_answer_was_not_heard(autojump_clock: object) -> None:
                 server.script(turn("a", emit(SECOND * 10)), turn("b", say("words"), wait(30)))
 
 
-async def test_a_voice_that_is_not_for_playing_was_not_heard(autojump_clock: object) -> None:
+async def test_a_voice_without_playback_was_not_heard(autojump_clock: object) -> None:
     mute = {"voice_id": "none", "vendor": "x", "description": "", "output_format": "none"}
     async with open_server() as server, rt.open_client(server.url, auth="any") as client:
         change = {"type": "agent_voice_changed", "voice": mute}
@@ -113,7 +113,7 @@ async def test_a_voice_that_is_not_for_playing_was_not_heard(autojump_clock: obj
             assert told(asked) == (None, None)
 
 
-async def test_an_answer_without_a_sink_has_nothing_of_the_one_before(
+async def test_an_answer_without_a_sink_does_not_count_the_previous_one(
     autojump_clock: object,
 ) -> None:
     async with open_server() as server, rt.open_client(server.url, auth="any") as client:
@@ -140,7 +140,7 @@ async def test_several_sinks_of_one_answer_are_added(autojump_clock: object) -> 
         async with client.ask("a") as asked:
             async with client.audio.play_to(low, config=PLAIN):
                 await trio.sleep(2)
-            await trio.sleep(2)  # one second of it comes now, to nobody
+            await trio.sleep(2)  # one second of it arrives now, without a sink
             async with client.audio.play_to(high, config=PLAIN):
                 await trio.sleep(3)
                 await client.cancel()
@@ -152,7 +152,7 @@ async def test_several_sinks_of_one_answer_are_added(autojump_clock: object) -> 
         assert heard + unheard == 15_000
 
 
-async def test_a_device_s_queue_was_not_heard(autojump_clock: object) -> None:
+async def test_audio_in_a_device_s_queue_was_not_heard(autojump_clock: object) -> None:
     async with open_server() as server, rt.open_client(server.url, auth="any") as client:
         server.script(turn("a", emit(SECOND[:1280])), turn("b", emit(SECOND), wait(30)))
         device = Device()
@@ -170,7 +170,7 @@ async def test_a_device_s_queue_was_not_heard(autojump_clock: object) -> None:
 
 
 async def test_an_interruption_counts_for_both_answers(autojump_clock: object) -> None:
-    """The user talks while the end of one answer plays and the next one waits behind it."""
+    """The user talks while the end of one answer plays and the next waits behind it."""
     async with open_server() as server, rt.open_client(server.url, auth="any") as client:
         server.script(
             turn("a", emit(SECOND * 10)),
@@ -191,7 +191,7 @@ async def test_an_interruption_counts_for_both_answers(autojump_clock: object) -
         assert (second.heard_ms, second.unheard_ms) == (0, 1000)
 
 
-async def test_flushing_in_the_middle_of_an_answer_forgets_nothing(autojump_clock: object) -> None:
+async def test_flushing_during_an_answer_keeps_its_counts(autojump_clock: object) -> None:
     async with open_server() as server, rt.open_client(server.url, auth="any") as client:
         server.script(turn("a", emit(SECOND * 3), wait(2), emit(SECOND * 3), wait(30)))
         sink = MemorySink()
@@ -207,7 +207,7 @@ async def test_flushing_in_the_middle_of_an_answer_forgets_nothing(autojump_cloc
         assert unheard == 6000 - heard
 
 
-async def test_what_a_full_buffer_drops_was_not_heard(autojump_clock: object) -> None:
+async def test_audio_dropped_by_a_full_buffer_was_not_heard(autojump_clock: object) -> None:
     config = PlaybackConfig(fade=0.0, max_buffered=1.0)
     async with open_server() as server, rt.open_client(server.url, auth="any") as client:
         server.script(turn("a", emit(*[SECOND] * 3), wait(30)))
@@ -241,10 +241,10 @@ async def test_a_turn_that_outlives_its_link_keeps_its_answer(autojump_clock: ob
         assert told(asked) == (2000.0, 0.0)
 
 
-async def test_what_comes_late_on_a_new_link_is_not_the_old_answer_s(
+async def test_late_audio_on_a_new_link_is_not_part_of_the_old_answer(
     autojump_clock: object,
 ) -> None:
-    """The link took the beginning of the turn with it, and the audio comes on the next one."""
+    """The lost link had the start of the turn; the audio arrives on the next link."""
     async with open_server() as server, rt.open_client(server.url, auth="any") as client:
         server.script(turn("a", emit(SECOND)), turn("b", wait(5), emit(SECOND * 2), wait(60)))
         async with client.audio.play_to(MemorySink(), config=PLAIN):
@@ -267,8 +267,8 @@ async def test_what_comes_late_on_a_new_link_is_not_the_old_answer_s(
         assert heard + unheard == 2000
 
 
-async def test_the_outcome_waits_for_all_that_the_server_sent(autojump_clock: object) -> None:
-    """Somebody holds the audio lane while the text lane comes to the end of the turn."""
+async def test_the_outcome_waits_for_all_earlier_audio(autojump_clock: object) -> None:
+    """A subscriber blocks the audio lane while the text lane reaches the end of the turn."""
     async with open_server() as server, rt.open_client(server.url, auth="any") as client:
         ends = ({"type": "cancelled"}, {"type": "user_turn_start"})
         server.script(turn("a", emit(*[SECOND] * 10, *ends)))
@@ -285,7 +285,7 @@ async def test_the_outcome_waits_for_all_that_the_server_sent(autojump_clock: ob
         assert heard + unheard == 10_000
 
 
-async def test_a_client_that_ends_decides_by_what_it_knows(autojump_clock: object) -> None:
+async def test_a_client_that_ends_decides_with_its_current_counts(autojump_clock: object) -> None:
     async with open_server() as server, rt.open_client(server.url, auth="any") as client:
         ends = ({"type": "cancelled"}, {"type": "user_turn_start"})
         server.script(turn("a", emit(*[SECOND] * 10, *ends)))
@@ -301,8 +301,8 @@ async def test_a_client_that_ends_decides_by_what_it_knows(autojump_clock: objec
         assert 0 < heard + unheard < 10_000
 
 
-def test_an_answer_belongs_to_the_turn_that_it_was_spoken_in() -> None:
-    """A turn that began without `user_turn_end` has none, unless a new link came between."""
+def test_an_answer_belongs_to_the_turn_in_which_it_was_spoken() -> None:
+    """A turn without `user_turn_end` has none, unless a new link was opened in between."""
     gate = PlaybackGate(
         lambda event: None, Marks(lambda lane, run: None, lambda lane: AudioSlice())
     )
