@@ -60,7 +60,8 @@ class HistoryEntry:
     is an event of the client itself, such as a lost link, "begin" is the place where a client began
     to write, and "command" and "receipt" describe sent commands. ``frame`` is the frame as received
     or sent, ``None`` if there was none or if only the length of audio was kept.
-    ``event`` is the folded event, ``None`` for a frame that could not be read.
+    ``event`` is the folded event, ``None`` for a frame that could not be read. ``status`` is what
+    a receipt says: "sending", "sent", "not-sent" or "in-doubt".
     """
 
     position: int
@@ -68,6 +69,7 @@ class HistoryEntry:
     kind: EntryKind
     frame: str | bytes | None = attrs.field(default=None, repr=False)
     event: ServerEvent | None = attrs.field(default=None, repr=False)
+    status: str | None = None
 
 
 @final
@@ -231,7 +233,10 @@ class History:
 
     def _entry(self, position: int, at: float, item: LogItem) -> HistoryEntry:
         kind, frame, event = self._described(item)
-        return HistoryEntry(position=position, at=moment(at), kind=kind, frame=frame, event=event)
+        status = item.status if isinstance(item, ReceiptEntry) else None
+        return HistoryEntry(
+            position=position, at=moment(at), kind=kind, frame=frame, event=event, status=status
+        )
 
     def _described(self, item: LogItem) -> tuple[EntryKind, str | bytes | None, ServerEvent | None]:
         match item:

@@ -68,6 +68,9 @@ class _LaneCutting:
         self.cut: StateCut | None = None
         self._on_done = on_done
         self._parts = CutParts(folds)
+        if pipeline.drained:  # also when it is closed and no mark passes any longer
+            self.cut = cut_of(folds)
+            return
         mark = pipeline.marks.place()
         for lane in Lane:
             mark.when_passed(lane, self._taker(lane))

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 import trio
 import trio.abc
 
+from .._core._state import SessionState
 from .._exceptions import ClosedError
 from . import _custom_code as timing
 from ._waiters import ChangeSignal, Waiters
@@ -62,7 +63,7 @@ class Watch(trio.abc.ReceiveChannel[T], Generic[T]):
         self,
         changes: Changes,
         read: Callable[[], T],
-        code: Callable[..., object] | None = None,
+        code: Callable[[SessionState], T] | None = None,
     ) -> None:
         self._changes = changes
         self._read = read

@@ -169,6 +169,7 @@ async def _show_entries(opened: History, after: int, *, as_json: bool) -> None:
                     "at": entry.at.isoformat(),
                     "kind": entry.kind,
                     "frame": frame,
+                    "status": entry.status,
                 }
                 _say(json_module.dumps(row))
             else:
@@ -185,6 +186,8 @@ def _described(entry: HistoryEntry) -> str:
         return f"{entry.kind:<12}  {entry.frame}"
     if entry.event is not None:
         return f"{entry.kind:<12}  {type(entry.event).__name__}"
+    if entry.status is not None:
+        return f"{entry.kind:<12}  {entry.status}"
     return entry.kind
 
 

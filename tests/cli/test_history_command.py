@@ -43,6 +43,8 @@ def test_the_entries_of_a_journal(journal: Path, call: Call) -> None:
     assert all(len(line) <= 160 for line in done.lines)
     rows = [json.loads(line) for line in call("history", journal, "--json").lines]
     assert [row["position"] for row in rows] == list(range(1, len(rows) + 1))
+    assert any(line.split()[2:] == ["receipt", "sent"] for line in done.lines)
+    assert {row["status"] for row in rows} == {None, "sending", "sent"}
     later = call("history", journal, "--json", "--after", "5", "--name", "call").lines
     assert json.loads(later[0])["position"] == 6
 

@@ -506,3 +506,27 @@ async def test_a_watch_follows_what_is_durable_until_the_writer_ends() -> None:
             await life.finish()
             with pytest.raises(trio.EndOfChannel):
                 await durable.receive()
+
+
+async def test_a_log_that_was_behind_at_the_end_ends_with_a_snapshot(
+    monkeypatch: pytest.MonkeyPatch, inline_threads: None
+) -> None:
+    """The lanes have ended by then, so no mark passes through them."""
+    monkeypatch.setattr(_log_writer, "MAX_ENTRIES", 50)
+    log = MemoryStore()
+    life = await begin(MemoryJournal(log))
+    pipeline = Pipeline(ClientConfig(), clock=now)
+    life.begin(pipeline, Limits(), now())
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pipeline.run)
+        await pipeline.feed(['{"type": "text_delta", "session_id": "s", "content": "x"}'] * 200)
+        pipeline.close()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(life.writer.run)
+        await life.finish()
+    assert life.writer.error is None
+    again = await recover_log(log, NAME)
+    assert again is not None
+    assert again.recovered.clean
+    assert again.recovered.position == life.writer.position == 201
+    assert digest(again.fold.state) == digest(pipeline.state)

@@ -571,6 +571,7 @@ def history_entry(it: rt.HistoryEntry) -> None:
     )
     assert_type(it.frame, str | bytes | None)
     assert_type(it.event, ev.ServerEvent | None)
+    assert_type(it.status, str | None)
 
 
 def log_gap(it: rt.LogGap) -> None:
@@ -1327,20 +1328,17 @@ def log_values(
     assert_type(snapshot.data, bytes)
 
 
-def log_block(groups: list[rt.fleet.BlockGroup]) -> None:
-    for block in rt.fleet.encode_blocks(1, groups, zstd=False):
-        assert_type(block, rt.fleet.LogBlock)
-        assert_type(block.first, int)
-        assert_type(block.count, int)
-        assert_type(block.last, int)
-        assert_type(block.began, float)
-        assert_type(block.ended, float)
-        assert_type(block.data, bytes)
-        assert_type(block.groups(), list[rt.fleet.BlockGroup])
-        for position, at, _ in block.items():
-            assert_type(position, int)
-            assert_type(at, float)
-        assert_type(rt.fleet.decode_block(block.data), rt.fleet.LogBlock)
+def log_block(it: rt.fleet.LogBlock, groups: list[rt.fleet.BlockGroup]) -> None:
+    assert_type(next(iter(rt.fleet.encode_blocks(1, groups, zstd=False))), rt.fleet.LogBlock)
+    assert_type(rt.fleet.decode_block(it.data), rt.fleet.LogBlock)
+    assert_type(it.first, int)
+    assert_type(it.count, int)
+    assert_type(it.last, int)
+    assert_type(it.began, float)
+    assert_type(it.ended, float)
+    assert_type(it.data, bytes)
+    assert_type(it.groups(), list[rt.fleet.BlockGroup])
+    assert_type([(position, at) for position, at, _ in it.items()], list[tuple[int, float]])
 
 
 def failed_log(it: rt.fleet.DamagedBlock | rt.fleet.LogRewound) -> None:
