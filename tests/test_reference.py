@@ -23,8 +23,9 @@ _ENTRY = re.compile(
 _SECTION = re.compile(r"^## `(\w+)`\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 _OPTION = re.compile(r"(?<!\w)--[a-z][a-z-]*")
 
+# A bare name is one of the module of its page.
 ENTRIES = [
-    (page.name, name)
+    (page.name, name if "." in name else f"{PACKAGE}.{page.stem}.{name}")
     for page in sorted((DOCS / "reference").glob("*.md"))
     for name in _ENTRY.findall(page.read_text(encoding="utf-8"))
 ]

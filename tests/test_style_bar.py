@@ -70,7 +70,7 @@ BROAD_EXCEPTS: Mapping[str, str] = MappingProxyType(
         "realtime_trio.fleet._redis_host.RedisHost.soon.work": "raises what is not of Redis",
         "realtime_trio.fleet._seat_run.SeatRun.run": "a session never ends its node",
         "realtime_trio.blocking._supply.Fetch.take": "raised in the thread that reads",
-        "realtime_trio.blocking._thread_wait.ThreadWait.wait": "raised when trio has ended the call",
+        "realtime_trio.blocking._thread_wait.ThreadWait.wait": "raised once trio ended the call",
         "realtime_trio.server._contain.contained": "one connection never ends the server",
         "realtime_trio.server._embedded.open_server": "errors leave bare, as from open_client",
     }
