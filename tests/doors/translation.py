@@ -26,6 +26,7 @@ BOTH: Final = ("aio", "blocking")
 
 NATIVE_ONLY: Final = {
     "transports.md: rt.testing.check_transport": (BOTH, "a transport is an object for trio"),
+    "testing.md: check_log": (BOTH, "a log is an object for trio"),
     "testing.md: realtime_server": (BOTH, "the fixtures of the plugin are for tests on trio"),
     "reconnecting.md: trio.sleep_forever": (
         ("blocking",),

@@ -58,7 +58,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     ),
     "audio that waits": (f"{CONFIG.max_audio_frames:,} frames", size(CONFIG.max_audio_bytes)),
     "lines that wait": (f"{_recording.MAX_LINES:,} lines", size(_recording.MAX_BYTES)),
-    "an answer by REST": (size(_calls._MAX_ANSWER),),
+    "a REST response": (size(_calls._MAX_ANSWER),),
     "the refusal of an upgrade": (size(_upgrade_answer._MAX_BODY),),
     "redirects": (f"{_dial._MAX_REDIRECTS} of an upgrade", f"{_calls._MAX_REDIRECTS} of a REST"),
 }
