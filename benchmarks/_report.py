@@ -7,6 +7,7 @@ from pathlib import Path
 
 from . import _budget, _figures
 from ._model import Answer, Run
+from ._verdict import verdict
 
 __all__ = ["markdown", "write"]
 
@@ -48,6 +49,10 @@ def _answer(answer: Answer) -> Iterator[str]:
 def _lines(run: Run) -> Iterator[str]:
     mode = "quick" if run.quick else "full"
     where = ", ".join(f"{name} {value}" for name, value in run.machine.items())
+    summary = verdict(run)
+    if summary:
+        yield summary
+        yield ""
     yield f"A {mode} run of {run.when} ({where})."
     yield ""
     outcomes = list(_budget.judge(run))

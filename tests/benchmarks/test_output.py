@@ -86,6 +86,44 @@ def test_the_markdown_is_a_table(found: Run) -> None:
     assert "As <it> is." in text
 
 
+def _by_hand(flood: float, paced: float) -> Run:
+    """A run whose client is so many times faster in a flood, and slower at a pace."""
+    rounds = 10
+    hand, client = "asyncio by hand, 50 x 40/s", "websockets, client, 50 x 40/s"
+    return run(
+        answer(
+            "socket",
+            series("asyncio by hand, json + pydantic", *([flood] * rounds)),
+            series("websockets, client", *([1.0] * rounds)),
+        ),
+        answer(
+            "paced",
+            series(hand, *([1.0] * rounds)),
+            series(client, *([paced] * rounds), base=hand),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("flood", "paced", "said"),
+    [
+        (2.0, 1.2, ("is faster than", "2.00 times", "is slower than", "1.20 times")),
+        (0.5, 0.9, ("is slower than", "0.50 times", "is faster than", "0.90 times")),
+        (1.0, 1.0, ("is not measurably faster or slower than",)),
+    ],
+)
+def test_the_report_begins_with_the_comparison_with_code_by_hand(
+    flood: float, paced: float, said: tuple[str, ...]
+) -> None:
+    first, _, rest = _report.markdown(_by_hand(flood, paced)).partition("\n\n")
+    assert all(each in first for each in said)
+    assert rest.startswith("A quick run of")
+
+
+def test_a_run_without_the_comparison_begins_with_its_machine(found: Run) -> None:
+    assert _report.markdown(found).startswith("A quick run of")
+
+
 def test_the_page_needs_nothing_but_itself(found: Run) -> None:
     pytest.importorskip("matplotlib")
     from benchmarks import _html
