@@ -185,7 +185,8 @@ class Link:
                 write = partial(self._until_lost, write_from, outbox, self, many)
                 outbox.writer.start(nursery, write, "writer")
                 outbox.wake()
-                gate.on_grace = partial(nursery.start_soon, end_grace, gate, config, no_turn)
+                grace = partial(end_grace, gate, config, no_turn)
+                gate.on_grace = lambda: nursery.start_soon(grace)
                 nursery.start_soon(self._until_lost, watch_link, self, outbox, gate, config)
                 try:
                     await self._until_lost(self._receive, intake, observe)

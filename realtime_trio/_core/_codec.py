@@ -216,7 +216,7 @@ class Codec:
         :class:`~realtime_trio._core._local_events.Reading` if parts of the event were skipped.
         """
         cut = False
-        if frame.__class__ is bytes and not frame.isascii():
+        if isinstance(frame, bytes) and not frame.isascii():
             frame = self._utf8(frame)
         if len(frame) > _SHALLOW:
             within = self._within_depth(frame)

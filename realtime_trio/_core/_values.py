@@ -156,7 +156,7 @@ class Log(Sequence[T]):
         self._dropped = 0
 
     def _with(self, chunks: list[tuple[T, ...]], sealed: int, tail: tuple[T, ...]) -> Log[T]:
-        log: Log[T] = _new(Log)
+        log: Log[T] = _new(type(self))
         log._chunks, log._sealed, log._tail = chunks, sealed, tail
         log._first, log._dropped = self._first, self._dropped
         return log
@@ -182,7 +182,7 @@ class Log(Sequence[T]):
         """Return a list with ``item`` appended."""
         tail = (*self._tail, item)
         if len(tail) < _CHUNK:
-            log: Log[T] = _new(Log)
+            log: Log[T] = _new(type(self))
             log._chunks = self._chunks
             log._sealed = self._sealed
             log._tail = tail
@@ -332,7 +332,7 @@ class Recent(Generic[K, V]):
         log = base._log
         index[key] = count
         log.append((key, value))
-        newer: Recent[K, V] = _new(Recent)
+        newer: Recent[K, V] = _new(type(self))
         newer._limit = base._limit
         newer._log = log
         newer._index = index

@@ -307,7 +307,7 @@ def _reader_of(cls: type) -> _Make:
 
 def _check_of(field: attrs.Attribute[Any]) -> _Make:
     validator = field.validator
-    if validator not in (base64_text, not_empty):
+    if validator is None or validator not in (base64_text, not_empty):
         return _shareable  # free-form JSON, or an integer
 
     def check(value: Any) -> Any:
