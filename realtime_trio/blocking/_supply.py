@@ -49,7 +49,7 @@ class Passes:
 
     def __init__(self) -> None:
         self._due: list[_Step] = []
-        self._task: trio.lowlevel.Task | None = None
+        self._idle = trio.lowlevel.ParkingLot()
 
     def soon(self, step: _Step) -> None:
         """Call ``step`` in the next pass, and again in each one after that while it returns true.
@@ -57,9 +57,7 @@ class Passes:
         In trio's thread.
         """
         self._due.append(step)
-        if self._task is not None:
-            trio.lowlevel.reschedule(self._task)
-            self._task = None
+        self._idle.unpark_all()
 
     async def run(self) -> None:
         """Call them until the run ends."""
@@ -67,14 +65,9 @@ class Passes:
             if self._due:
                 await trio.lowlevel.checkpoint()
             else:
-                self._task = trio.lowlevel.current_task()
-                await trio.lowlevel.wait_task_rescheduled(self._abort)
+                await self._idle.park()
             due, self._due = self._due, []
             self._due += [step for step in due if step()]
-
-    def _abort(self, _raise_cancel: object) -> trio.lowlevel.Abort:
-        self._task = None
-        return trio.lowlevel.Abort.SUCCEEDED
 
 
 @final
