@@ -35,9 +35,6 @@ def _in_turn(steps: list[Step]) -> Step:
     """Combine steps into one that runs them in order."""
     if len(steps) == 1:
         return steps[0]
-    first, second, *others = steps
-    if not others:
-        return lambda event, at: first(event, at) + second(event, at)
 
     def step(event: ServerEvent | Delta, at: float | None) -> tuple[Notification, ...]:
         notes: tuple[Notification, ...] = ()

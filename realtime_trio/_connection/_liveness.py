@@ -2,8 +2,8 @@
 
 Two checks end a link that is not alive. They judge what the transport and the receive task have
 seen, never what the application has read: a slow consumer does not make a link look dead. One task
-per link runs both. A check is a generator without a clock: it yields the seconds to sleep, and
-receives whether the process was suspended meanwhile.
+per link runs both. A check is a generator: it yields the seconds to sleep, and receives whether the
+process was suspended meanwhile.
 """
 
 from __future__ import annotations

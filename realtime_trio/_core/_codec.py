@@ -222,12 +222,11 @@ class Codec:
             within = self._within_depth(frame)
             cut, frame = within is not frame, within
         try:
-            form = self._decode(frame)
-            reader = self._readers.get(form.__class__)
-            delta_or_event: ServerEvent | Delta = form if reader is None else reader(form)
+            event: Any = self._decode(frame)
+            reader = self._readers.get(event.__class__)
+            return event if reader is None else reader(event)
         except (ValueError, RecursionError):  # the converter reports the fault, if there is one
             return self._structure(self._read(frame), cut=cut)
-        return delta_or_event
 
     def read_all(self, frames: Iterable[str | bytes]) -> Iterator[tuple[ServerEvent | Delta, int]]:
         """Decode frames lazily and yield each event with its frame's size in characters or bytes.

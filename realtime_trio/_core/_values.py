@@ -176,19 +176,13 @@ class Log(Sequence[T]):
     @property
     def end(self) -> int:
         """The position of the next item. Positions never change; indices do."""
-        return self._dropped + self._sealed * _CHUNK + len(self._tail) - self._first
+        return self._dropped + len(self)
 
     def append(self, item: T) -> Log[T]:
         """Return a list with ``item`` appended."""
         tail = (*self._tail, item)
         if len(tail) < _CHUNK:
-            log: Log[T] = _new(type(self))
-            log._chunks = self._chunks
-            log._sealed = self._sealed
-            log._tail = tail
-            log._first = self._first
-            log._dropped = self._dropped
-            return log
+            return self._with(self._chunks, self._sealed, tail)
         chunks = self._chunks
         if len(chunks) != self._sealed:
             chunks = chunks[: self._sealed]
@@ -220,7 +214,7 @@ class Log(Sequence[T]):
 
     def keep_last(self, count: int) -> Log[T]:
         """Return a list of the last ``count`` items at most."""
-        surplus = self._sealed * _CHUNK + len(self._tail) - self._first - count
+        surplus = len(self) - count
         if surplus <= 0:
             return self
         log = self._with(self._chunks, self._sealed, self._tail)

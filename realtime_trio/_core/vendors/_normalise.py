@@ -35,7 +35,7 @@ from .._messages import (
     ToolUsePart,
 )
 from .._tool_shapes import normalise_tool_call, result_text
-from .._unicode import valid_json, valid_text
+from .._unicode import valid_json
 
 __all__ = [
     "content_of",
@@ -56,7 +56,7 @@ def normalise_content(raw: object) -> Content:
     in the order of the blocks. Null becomes the empty string, and a bare number its JSON text. All
     text is valid Unicode: an unpaired surrogate becomes U+FFFD.
     """
-    return valid_text(raw) if isinstance(raw, str) else content_of(valid_json(raw))
+    return content_of(valid_json(raw))
 
 
 def content_of(raw: object) -> Content:
