@@ -119,5 +119,5 @@ def metrics_text(health: NodeHealth) -> str:
 def _family(name: str, kind: str, about: str, values: Mapping[str, float]) -> str:
     full = f"realtime_trio_node_{name}"
     lines = [f"# HELP {full} {about}", f"# TYPE {full} {kind}"]
-    lines += [f"{full}{labels} {float(value):g}" for labels, value in values.items()]
+    lines += [f"{full}{labels} {value + 0}" for labels, value in values.items()]
     return "\n".join(lines) + "\n"

@@ -236,3 +236,12 @@ def test_the_metrics_of_a_node() -> None:
         "realtime_trio_node_losses_total": "2",
     }
     assert "# TYPE realtime_trio_node_claims_total counter" in lines
+
+
+def test_a_counter_keeps_all_its_digits() -> None:
+    health = NodeHealth(
+        name="n", sessions=0, open=0, capacity=1, beat_age=0.5, error=None, claims=12_345_678
+    )
+    text = metrics_text(health)
+    assert "realtime_trio_node_claims_total 12345678\n" in text
+    assert "realtime_trio_node_heartbeat_age_seconds 0.5\n" in text
