@@ -8,7 +8,9 @@ from tests.source import PACKAGE, ROOT
 
 # The package's own pytest plugin, loaded here and not by its entry point: see pyproject.toml.
 pytest_plugins = (
-    [f"{PACKAGE}.testing.plugin"] if (ROOT / PACKAGE / "testing" / "plugin.py").exists() else []
+    [f"{PACKAGE}.testing.plugin", "tests.example_fixtures"]
+    if (ROOT / PACKAGE / "testing" / "plugin.py").exists()
+    else []
 )
 
 # No deadline for an example: how fast this machine is today is no property of the code. A failure

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import traceback
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -16,14 +16,12 @@ import trio
 import realtime_trio as rt
 from realtime_trio import events as ev
 from realtime_trio.cli import _app as app
-from realtime_trio.events import REGISTRY
 from tests.examples import (
     ADDRESS,
     KINDS,
     PLACEHOLDER,
     Block,
     blocks_of,
-    embedded_server,
     pages,
     run_excerpt,
     run_file,
@@ -32,6 +30,8 @@ from tests.examples import (
     run_tests,
 )
 from tests.source import ROOT
+
+pytestmark = pytest.mark.usefixtures("no_types_of_examples")
 
 PAGES = pages(ROOT)
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
@@ -62,22 +62,6 @@ COMMANDS = [
 
 def labels(blocks: list[Block]) -> list[str]:
     return [block.label for block in blocks]
-
-
-@pytest.fixture(autouse=True)
-def no_types_of_examples() -> Iterator[None]:
-    """An example may register an event of its own: that is for the example, not for the process."""
-    before = set(REGISTRY)
-    yield
-    for row in list(REGISTRY):
-        if row not in before:
-            REGISTRY.remove(row)
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with embedded_server() as url:
-        yield url
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=labels(PROGRAMS))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from realtime_trio.events import REGISTRY
 from tests.doors.translation import BOTH, NATIVE_ONLY, reason_against, translated
-from tests.examples import Block, blocks_of, embedded_server, pages, run_file
+from tests.examples import Block, blocks_of, pages, run_file
 from tests.source import ROOT
+
+pytestmark = pytest.mark.usefixtures("no_types_of_examples")
 
 PROGRAMS = [
     block
@@ -21,22 +21,6 @@ PROGRAMS = [
 PAIRS = [
     (block, door) for block in PROGRAMS for door in BOTH if reason_against(block, door) is None
 ]
-
-
-@pytest.fixture(autouse=True)
-def no_types_of_examples() -> Iterator[None]:
-    """An example may register an event of its own: that is for the example, not for the process."""
-    before = set(REGISTRY)
-    yield
-    for row in list(REGISTRY):
-        if row not in before:
-            REGISTRY.remove(row)
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with embedded_server() as url:
-        yield url
 
 
 @pytest.mark.parametrize(

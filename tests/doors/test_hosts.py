@@ -19,7 +19,7 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
 import realtime_trio as rt
-from tests.examples import Block, blocks_of, embedded_server
+from tests.examples import Block, blocks_of
 from tests.fleet.redis_server import running_redis
 from tests.source import ROOT
 
@@ -28,12 +28,6 @@ FLEET = ROOT / "docs" / "how-to" / "fleet.md"
 PATIENCE = 60.0
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with embedded_server() as url:
-        yield url
 
 
 # -- FastAPI under uvicorn -----------------------------------------------------------------

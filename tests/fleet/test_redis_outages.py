@@ -20,7 +20,7 @@ from realtime_trio._log._log_entries import RemoteEntry
 from realtime_trio._log._log_fold import LogFold
 from realtime_trio._log._state_snapshot import StateSnapshot, digest, write_snapshot
 from realtime_trio.fleet import Fleet, Node, RedisLog, RemoteSession, Spec
-from realtime_trio.server import RealtimeServer
+from realtime_trio.server import RealtimeServer, ScriptedTurn
 
 from .redis_server import RedisServer, running_redis
 
@@ -100,6 +100,13 @@ async def check_state(log: RedisLog, session: RemoteSession) -> None:
     assert digest(past.fold.state) == digest(session.state)
 
 
+def long_turn(seconds: float) -> ScriptedTurn:
+    """Answer "Long" with "x" and, so many seconds later, with "y"."""
+    return rt.testing.turn(
+        "Long", rt.testing.say("x"), rt.testing.wait(seconds), rt.testing.say("y")
+    )
+
+
 async def test_redis_hangs_for_a_while(realtime_server: RealtimeServer, redis: RedisServer) -> None:
     """It is told, nothing is lost, and the node keeps its session."""
     log = RedisLog(redis.url, shards=2)
@@ -129,9 +136,7 @@ async def test_redis_is_restarted_with_its_data(
     realtime_server: RealtimeServer, redis: RedisServer
 ) -> None:
     """Nothing is lost and nothing jumps; what happened meanwhile comes from the node's buffer."""
-    realtime_server.script(
-        rt.testing.turn("Long", rt.testing.say("x"), rt.testing.wait(1.0), rt.testing.say("y"))
-    )
+    realtime_server.script(long_turn(1.0))
     log = RedisLog(redis.url, shards=2)
     async with fleet_on(realtime_server, log) as (node, session):
         jumps = session.subscribe(rt.Jumped)
@@ -179,9 +184,7 @@ async def test_redis_is_restarted_without_its_data(
 
 async def test_redis_is_emptied(realtime_server: RealtimeServer, redis: RedisServer) -> None:
     """A command that only the queue had is not sent, and says so; the session goes on."""
-    realtime_server.script(
-        rt.testing.turn("Long", rt.testing.say("x"), rt.testing.wait(0.5), rt.testing.say("y"))
-    )
+    realtime_server.script(long_turn(0.5))
     log = RedisLog(redis.url, shards=2)
     async with fleet_on(realtime_server, log) as (node, session):
         jumps = session.subscribe(rt.Jumped)
@@ -414,9 +417,7 @@ async def test_a_redis_that_is_full_is_told(
     realtime_server: RealtimeServer, redis: RedisServer
 ) -> None:
     """Writes are refused, so nothing is lost; they go on when there is room."""
-    realtime_server.script(
-        rt.testing.turn("Long", rt.testing.say("x"), rt.testing.wait(0.5), rt.testing.say("y"))
-    )
+    realtime_server.script(long_turn(0.5))
     log = RedisLog(redis.url, shards=2)
     async with fleet_on(realtime_server, log) as (node, session):
         receipt = await session.send_text("Long")
