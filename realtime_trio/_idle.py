@@ -1,6 +1,7 @@
-"""Parts that are only created when needed, so that an idle client is small. A service keeps
-thousands of clients open, and most of them wait most of the time. A trio task takes more than a
-kilobyte, a wait queue or an empty ``deque`` more than half of one.
+"""Parts that are only created when needed, so that an idle client is small.
+
+A service keeps thousands of clients open, and most of them wait most of the time. A trio task takes
+more than a kilobyte, a wait queue or an empty ``deque`` more than half of one.
 """
 
 from __future__ import annotations

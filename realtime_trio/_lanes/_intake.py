@@ -86,6 +86,7 @@ class LaneIntake:
         self, frames: Iterable[str | bytes], observe: Callable[[Incoming], None] = ignore
     ) -> bool:
         """Take frames, and handle them while the lanes have no backlog; ``False`` if one is full.
+
         Then the frame without room is kept for :meth:`settle`, the next call, and no later frame is
         read.
         """

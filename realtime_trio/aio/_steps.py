@@ -56,8 +56,9 @@ class Steps:
             self._late.put(arrive)
 
     def take_late(self, *, until: Callable[[], bool], seconds: float) -> None:
-        """Take steps here until a condition holds, after the loop was closed. Raises
-        ``TimeoutError`` if that takes longer.
+        """Take steps here until a condition holds, after the loop was closed.
+
+        Raises ``TimeoutError`` if that takes longer than ``seconds``.
         """
         deadline = time.monotonic() + seconds
         for arrive in tuple(self._arriving):

@@ -1,6 +1,7 @@
-"""The server of ``node --health HOST:PORT``: the health of the node, and its metrics. ``/metrics``
-returns the text format of Prometheus: the values of the node, and with the extra ``prometheus``
-those of its clients. Every other path returns the health as JSON.
+"""The server of ``node --health HOST:PORT``: the health of the node, and its metrics.
+
+``/metrics`` returns the text format of Prometheus: the values of the node, and with the extra
+``prometheus`` those of its clients. Every other path returns the health as JSON.
 """
 
 from __future__ import annotations

@@ -157,9 +157,10 @@ class Follower:
     # -- a store that has lost something ---------------------------------------------------
 
     async def _is_same_log(self) -> bool:
-        """Whether the log still has the entry that was fed last, as far as the log can tell. A
-        store may return with an older state, which a new owner continues: then positions that were
-        fed already have other entries. A live owner starts a new epoch.
+        """Whether the log still has the entry that was fed last, as far as the log can tell.
+
+        A store may return with an older state, which a new owner continues: then positions that
+        were fed already have other entries. A live owner starts a new epoch.
         """
         here = await self._block_here()
         if here is not None and self._last is not None:

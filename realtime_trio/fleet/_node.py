@@ -215,6 +215,7 @@ class Node:
 
     def _may_take_over(self) -> bool:
         """Whether leases show which nodes are alive: not directly after the log was unreachable.
+
         Other nodes could not reach it either, so their leases have expired although they are alive.
         """
         return trio.current_time() - self._steady_since >= _LEASE * self._heartbeat
