@@ -39,7 +39,8 @@ class Channel(Generic[T_co]):
         self._door = door
         self._source = source
         self._supply: Supply[T_co] = Supply(door.portal.passes, signal)
-        self._batch: deque[T_co] = deque()
+        # Of a watch, the latest value wins: one that arrives before the thread reads replaces it.
+        self._batch: deque[T_co] = deque(maxlen=1 if exclusive else None)
         self._reading = threading.Lock()
 
     def receive(self) -> T_co:

@@ -6,6 +6,7 @@ import gc
 import threading
 import weakref
 from collections import deque
+from typing import Any, cast
 
 import pytest
 import trio
@@ -13,7 +14,10 @@ import trio.testing
 
 import realtime_trio as rt
 from realtime_trio._lanes._waiters import Waiters
+from realtime_trio._lanes._watch import Changes, Watch
+from realtime_trio._lanes._watch import signal_of as watch_signal
 from realtime_trio._turns._channel import TurnChannel, signal_of
+from realtime_trio.blocking._channel import Channel
 from realtime_trio.blocking._supply import Fetch, Passes, Supply
 
 
@@ -70,6 +74,40 @@ async def test_items_of_consecutive_passes_come_in_one_fetch(passes: Passes) -> 
     await trio.testing.wait_all_tasks_blocked()
     assert fetch.over
     assert list(fetch.items) == ["0", "1", "2", "3", "4"]
+
+
+class _Door:
+    """The part of a door that a channel uses here."""
+
+    def __init__(self, passes: Passes) -> None:
+        self.portal = self
+        self.passes = passes
+
+
+@pytest.mark.parametrize(("exclusive", "found"), [(True, [2]), (False, [1, 2, 3])])
+async def test_of_a_watch_the_latest_value_wins(
+    passes: Passes, exclusive: bool, found: list[int]
+) -> None:
+    """Also while the values of consecutive passes are collected for a thread that waits."""
+    value, changes = 0, Changes()
+    native = Watch(changes, lambda: value)
+    signal = watch_signal(native)
+    channel: Channel[int] = Channel(cast("Any", _Door(passes)), native, signal, exclusive=exclusive)
+    assert native.receive_nowait() == 0
+    fetch = Fetch(native, channel._batch)
+    channel._supply.request(fetch)
+    channel._supply.begin()
+
+    def change() -> bool:
+        nonlocal value
+        value += 1
+        changes.changed()
+        return value < 3
+
+    passes.soon(change)
+    await trio.testing.wait_all_tasks_blocked()
+    assert fetch.over
+    assert list(fetch.items) == found
 
 
 async def test_what_is_there_already_is_fetched_as_well(passes: Passes) -> None:
