@@ -1,9 +1,9 @@
 """The owner's side of commands: reads the queue of a session, and sends its commands in order.
 
-Rule 1. A command is read once: "accepted" in the log moves the cursor with the entry. Rule 2.
-"reserved" is durable in the log before a command goes to the outbox. An owner that takes over sends
-commands that were only accepted, and marks reserved ones as "in-doubt". Rule 3. One at a time and
-in order; a cancel overtakes.
+Rule 1. A command is read once: "accepted" in the log moves the cursor with the entry.
+Rule 2. "reserved" is durable in the log before a command goes to the outbox. An owner that takes
+        over sends commands that were only accepted, and marks reserved ones as "in-doubt".
+Rule 3. Commands are sent one at a time and in order; a cancel overtakes.
 """
 
 from __future__ import annotations

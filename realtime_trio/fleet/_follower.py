@@ -1,10 +1,11 @@
 """A follower: the same lanes fold the same log entries into the state of a session of a fleet.
 
 Rule 1. Entries are fed in the order of the log, each with its original time. The state, the
-subscriptions and the turns therefore equal those of the owner at that position. Rule 2. Where the
-log does not continue, the follower continues from a snapshot and emits ``Jumped``. Rule 3. While a
-command is put into the queue, nothing is fed: its receipt and its turn are known before the first
-entry about it.
+        subscriptions and the turns therefore equal those of the owner at that position.
+Rule 2. Where the log does not continue, the follower continues from a snapshot and emits
+        ``Jumped``.
+Rule 3. While a command is put into the queue, nothing is fed: its receipt and its turn are known
+        before the first entry about it.
 """
 
 from __future__ import annotations

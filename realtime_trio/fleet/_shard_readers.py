@@ -1,6 +1,7 @@
-"""Readers: one task for each shard in use reads new entries for all feeds of this process. A feed
-that its owner does not empty in time is skipped until the owner has caught up alone, so a slow
-follower does not delay others.
+"""Readers: one task for each shard in use reads new entries for all feeds of this process.
+
+A feed that its owner does not empty in time is skipped until the owner has caught up alone, so a
+slow follower does not delay others.
 """
 
 from __future__ import annotations
