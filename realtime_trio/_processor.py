@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, cast
@@ -31,10 +32,14 @@ __all__ = ["EventStreamProcessor", "Folds", "malformed_lane", "processor_of"]
 Step: TypeAlias = Callable[[ServerEvent | Delta, float | None], tuple[Notification, ...]]
 
 
+@functools.cache
+def _route(cls: type[ServerEvent | Delta]) -> tuple[Lane, ...]:
+    """Return the lanes of an event's or a delta's class, home first."""
+    return lanes_of(DELTAS[cls] if issubclass(cls, Delta) else cls)
+
+
 def _in_turn(steps: list[Step]) -> Step:
     """Combine steps into one that runs them in order."""
-    if len(steps) == 1:
-        return steps[0]
 
     def step(event: ServerEvent | Delta, at: float | None) -> tuple[Notification, ...]:
         notes: tuple[Notification, ...] = ()
@@ -207,19 +212,21 @@ class EventStreamProcessor:
 
     def _fold(self, event: ServerEvent | Delta, at: float | None) -> tuple[Notification, ...]:
         cls = event.__class__
-        if cls is Reading:
-            reading = cast("Reading", event)
-            self._tolerated.add(reading)
-            return self._step_of(reading.event.__class__)(event, at)
         step = self._steps.get(cls)
         if step is None:
-            event_class = DELTAS[cls] if issubclass(cls, Delta) else cls
-            step = self._steps[cls] = self._step_of(event_class)
+            if cls is Reading:
+                reading = cast("Reading", event)
+                self._tolerated.add(reading)
+                return self._step_of(reading.event.__class__)(event, at)
+            step = self._steps[cls] = self._step_of(cls)
         return step(event, at)
 
-    def _step_of(self, cls: type[ServerEvent]) -> Step:
+    def _step_of(self, cls: type[ServerEvent | Delta]) -> Step:
+        lanes = _route(cls)  # type: ignore[arg-type]  # classes are hashable
         by_lane = self._folds.by_lane
-        return _in_turn([by_lane[lane].step for lane in lanes_of(cls)])
+        if len(lanes) == 1:
+            return by_lane[lanes[0]].step
+        return _in_turn([by_lane[lane].step for lane in lanes])
 
     def _malformed(self, exc: DecodeError, at: float | None) -> tuple[Notification, ...]:
         lane = malformed_lane(exc.event_type, self._registry)

@@ -281,26 +281,19 @@ def with_item(items: Sequence[T], place: int, item: T) -> Sequence[T]:
     return (*items[:place], item, *items[place + 1 :])
 
 
-class Recent(Generic[K, V]):
+class Recent(Compared, Generic[K, V], frozen=True, eq=False, gc=False):
     """An immutable mapping of the last ``limit`` keys that were set."""
 
-    __slots__ = ("_count", "_index", "_limit", "_log")
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._log: list[tuple[K, V]] = []
-        self._index: dict[K, int] = {}
-        self._count = 0
+    _limit: int
+    _log: list[tuple[K, V]] = []
+    _index: dict[K, int] = {}
+    _count: int = 0
 
     @classmethod
     def restored(cls, items: Iterable[tuple[K, V]], limit: int) -> Recent[K, V]:
         """Return a memory with these keys and values, oldest first."""
-        memory = cls(limit)
-        for key, value in items:
-            memory._index[key] = memory._count
-            memory._log.append((key, value))
-            memory._count += 1
-        return memory
+        log = list(items)
+        return cls(limit, log, {key: place for place, (key, _) in enumerate(log)}, len(log))
 
     @property
     def limit(self) -> int:
@@ -322,24 +315,13 @@ class Recent(Generic[K, V]):
         if len(self._log) != self._count or self._count >= 4 * self._limit:
             base = self._fork()
         count = base._count
-        index = base._index
-        log = base._log
-        index[key] = count
-        log.append((key, value))
-        newer: Recent[K, V] = _new(type(self))
-        newer._limit = base._limit
-        newer._log = log
-        newer._index = index
-        newer._count = count + 1
-        return newer
+        base._index[key] = count
+        base._log.append((key, value))
+        return Recent(base._limit, base._log, base._index, count + 1)
 
     def _fork(self) -> Recent[K, V]:
         """Return a copy with separate storage that holds only the current window."""
-        copy: Recent[K, V] = Recent(self._limit)
-        copy._log = self._log[max(0, self._count - self._limit) : self._count]
-        copy._count = len(copy._log)
-        copy._index = {key: place for place, (key, _) in enumerate(copy._log)}
-        return copy
+        return self.restored(self.items(), self._limit)
 
     def __bool__(self) -> bool:
         return self._count > 0
