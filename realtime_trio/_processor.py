@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 from ._core._codec import Codec
 from ._core._fast_decoder import DELTAS, Delta
@@ -179,7 +179,7 @@ class EventStreamProcessor:
         except DecodeError as exc:
             return self._malformed(exc, at)
         step = self._steps.get(event.__class__)
-        return self._fold(event, at) if step is None else step(event, at)
+        return self._first(event, at) if step is None else step(event, at)
 
     def process_audio(self, pcm: bytes, *, at: float | None = None) -> tuple[Notification, ...]:
         """Fold one binary frame of the websocket."""
@@ -211,14 +211,15 @@ class EventStreamProcessor:
             raise ValueError(message)
 
     def _fold(self, event: ServerEvent | Delta, at: float | None) -> tuple[Notification, ...]:
-        cls = event.__class__
-        step = self._steps.get(cls)
-        if step is None:
-            if cls is Reading:
-                reading = cast("Reading", event)
-                self._tolerated.add(reading)
-                return self._step_of(reading.event.__class__)(event, at)
-            step = self._steps[cls] = self._step_of(cls)
+        step = self._steps.get(event.__class__)
+        return self._first(event, at) if step is None else step(event, at)
+
+    def _first(self, event: ServerEvent | Delta, at: float | None) -> tuple[Notification, ...]:
+        """Fold the first event of its class, or a reading."""
+        if isinstance(event, Reading):
+            self._tolerated.add(event)
+            return self._step_of(type(event.event))(event, at)
+        step = self._steps[type(event)] = self._step_of(type(event))
         return step(event, at)
 
     def _step_of(self, cls: type[ServerEvent | Delta]) -> Step:
