@@ -107,7 +107,8 @@ def _finish(
     if event.tool_calls:  # calls of ``think`` are skipped
         results = tuple(r for r in results if r.tool_use_id not in others)
     else:
-        results = tuple(r for r in results if r.tool_use_id in {call.id for call in calls})
+        own = {call.id for call in calls}
+        results = tuple(r for r in results if r.tool_use_id in own)
     repeated = [_complete(txn, (session_id, call.id), call, late=late) for call in calls]
     txn.emit(make.tool_call_complete(session_id=session_id, tool_calls=calls, tool_results=results))
     by_id = {result.tool_use_id: result for result in results}

@@ -103,7 +103,7 @@ class TextTransaction(msgspec.Struct, gc=False):
         session_id = event.session_id
         session = self.ensure(session_id)
         user_session_id = event.user_session_id
-        if user_session_id is not None:
+        if user_session_id:  # an empty one is a missing one, as for messages
             session.parent_session_id = event.parent_session_id
             session.user_session_id = user_session_id
         if exists and not session_id and not session.exists:
