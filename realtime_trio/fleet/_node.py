@@ -168,7 +168,7 @@ class Node:
         self._error = exc
 
     async def claim(self) -> None:
-        """Look for sessions that nobody holds, until cancelled."""
+        """Look for sessions that nobody holds, until cancelled or drained."""
         with self._claiming:
             while True:
                 try:
@@ -273,14 +273,23 @@ class Node:
         while self._runs:
             await self._empty.park()
 
-    async def leave(self) -> None:
-        """End the lease of this node; if the log fails, the lease expires."""
-        try:
-            await self._log.end_node(self.name)
-        except JournalError as exc:
-            self._failed(exc)
+    def finish(self) -> None:
+        """End the channels of changes."""
         for listener in self._listeners:
             listener.finish()
+
+
+@asynccontextmanager
+async def _lease(log: FleetLog, name: str) -> AsyncGenerator[None, None]:
+    """End the lease of a node with this block; if the log fails, the lease expires."""
+    try:
+        yield
+    finally:
+        with trio.move_on_after(_LEAVE, shield=True):
+            try:
+                await log.end_node(name)
+            except JournalError as exc:
+                _logger.warning("%s: %s", name, exc)
 
 
 @asynccontextmanager
@@ -304,8 +313,8 @@ async def open_node(
     unique suffix.
 
     Leaving the block drains the node within ``drain`` seconds: turns end, and other nodes take
-    the sessions over. If the block is cancelled or raises, the sessions are closed and released
-    immediately.
+    the sessions over. If the block is cancelled or raises, its connections are closed and its
+    lease ends, so that other nodes take the sessions over at once.
 
     Raises :class:`~realtime_trio.JournalError` if the log cannot be opened, ``ValueError`` for
     numbers that are not positive. If the log fails later, the node continues: see
@@ -316,12 +325,13 @@ async def open_node(
         if not value > 0:
             message = f"{key} must be greater than 0, not {value!r}"
             raise ValueError(message)
-    async with log.opened(), unwrapping_nursery() as nursery:
+    name = f"{name or 'node'}-{secrets.token_hex(3)}"
+    async with log.opened(), _lease(log, name), unwrapping_nursery() as nursery:
         node = Node(
             log,
             dial,
             nursery,
-            name=f"{name or 'node'}-{secrets.token_hex(3)}",
+            name=name,
             capacity=capacity,
             heartbeat=heartbeat,
             limiter=trio.CapacityLimiter(dials),
@@ -333,5 +343,4 @@ async def open_node(
             with trio.move_on_after(drain):
                 await node.drain()
         finally:
-            with trio.move_on_after(_LEAVE, shield=True):
-                await node.leave()
+            node.finish()

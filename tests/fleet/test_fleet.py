@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 import trio
@@ -13,7 +13,7 @@ import realtime_trio as rt
 from realtime_trio._journal._recovery import recover_log
 from realtime_trio._log._log_entries import RemoteEntry
 from realtime_trio._log._state_snapshot import digest
-from realtime_trio.fleet import MemoryLog, RemoteSession
+from realtime_trio.fleet import MemoryLog, Node, RemoteSession
 from realtime_trio.server import RealtimeServer
 
 from .partition import PartitionedLog
@@ -67,6 +67,16 @@ async def commands_of(log: MemoryLog, name: str) -> list[tuple[int, str]]:
             if isinstance(item, RemoteEntry) and item.status != "cursor":
                 found.append((item.number, item.status))
     return found
+
+
+async def hold_node(
+    log: MemoryLog,
+    dial: DialTo,
+    task_status: trio.TaskStatus[Node] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    async with rt.fleet.open_node(log, dial) as node:
+        task_status.started(node)
+        await trio.sleep_forever()
 
 
 async def test_a_session_is_asked_from_another_process(
@@ -340,6 +350,33 @@ async def test_what_a_dead_node_had_reserved_is_in_doubt(
             receipt = await session.send_text("again", key="k")
             with trio.fail_after(10), pytest.raises(rt.InDoubt):
                 await receipt.sent()
+
+
+@pytest.mark.parametrize("how", ["cancelled", "raises"])
+async def test_a_node_that_ends_early_does_not_wait_for_its_lease(
+    realtime_server: RealtimeServer, autojump_clock: trio.testing.MockClock, how: str
+) -> None:
+    """Its connections are closed, then its lease ends: another node takes over at once."""
+    log = MemoryLog()
+    dial = dial_to(realtime_server)
+    async with attached(log) as session, trio.open_nursery() as nursery:
+        with trio.CancelScope() as scope, suppress(KeyError):
+            async with rt.fleet.open_node(log, dial, heartbeat=60.0) as node:
+                await session.ready()
+                other = await nursery.start(hold_node, log, dial)
+                await trio.sleep(5.0)
+                assert session.owner == node.name
+                if how == "raises":
+                    raise KeyError
+                scope.cancel()
+                await trio.sleep_forever()
+        assert await log.nodes() == {other.name}
+        assert realtime_server.statistics().connections == 0
+        with trio.fail_after(5.0):
+            while not other.health().takeovers:  # noqa: ASYNC110
+                await trio.sleep(0.1)
+            await session.ready()
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_dial_that_fails_gives_the_session_back(
