@@ -120,10 +120,6 @@ class Node(Mirror[NativeNode]):
         """
         self._door.call(self._native.drain)
 
-    def finish(self) -> None:
-        """End the channels of changes."""
-        self._door.plain(lambda: self._native.finish())
-
 
 def open_fleet(
     log: FleetLog, *, config: ClientConfig | None = None
