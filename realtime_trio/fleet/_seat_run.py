@@ -93,6 +93,12 @@ class SeatRun:
         if not self.open:
             self._scope.cancel()
 
+    def compare(self, seat: Seat | None, node: str) -> None:
+        """Check the claim if the seat, as a node has just read it, does not have it."""
+        held = seat is not None and (seat.node, seat.token) == (node, self._claim.token)
+        if not held and self.life is not None:
+            self.life.writer.hurry()
+
     async def run(self) -> SeatEnd:
         """Hold the session; return how that ended. Errors of the session are not raised.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import pytest
@@ -10,10 +11,11 @@ import trio
 import trio.testing
 
 import realtime_trio as rt
+from realtime_trio._journal._log_store import LogClaim
 from realtime_trio._journal._recovery import recover_log
 from realtime_trio._log._log_entries import RemoteEntry
 from realtime_trio._log._state_snapshot import digest
-from realtime_trio.fleet import MemoryLog, Node, RemoteSession
+from realtime_trio.fleet import MemoryLog, Node, RemoteSession, Seat
 from realtime_trio.server import RealtimeServer
 
 from .partition import PartitionedLog
@@ -377,6 +379,75 @@ async def test_a_node_that_ends_early_does_not_wait_for_its_lease(
                 await trio.sleep(0.1)
             await session.ready()
         nursery.cancel_scope.cancel()
+
+
+class CountedLog(MemoryLog):  # type: ignore[misc]  # final for users
+    """Counts what a node asks of the log while nothing happens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: Counter[str] = Counter()
+
+    async def beat(self, claim: LogClaim) -> None:
+        """Count the check of a claim."""
+        self.asked["beat"] += 1
+        await super().beat(claim)
+
+    async def seats(self) -> Sequence[Seat]:
+        """Count the look at all seats."""
+        self.asked["seats"] += 1
+        return await super().seats()
+
+
+@pytest.mark.parametrize("capacity", [40, 500])
+async def test_idle_sessions_ask_nothing_of_the_log(
+    realtime_server: RealtimeServer, autojump_clock: trio.testing.MockClock, capacity: int
+) -> None:
+    """A node looks at all of them at once, whether it has room or not."""
+    log = CountedLog()
+    async with (
+        rt.fleet.open_fleet(log) as fleet,
+        rt.fleet.open_node(log, dial_to(realtime_server), capacity=capacity) as node,
+    ):
+        for number in range(40):
+            await fleet.create(f"call-{number}")
+        while node.health().open < 40:  # noqa: ASYNC110
+            await trio.sleep(0.1)
+        await trio.sleep(5.0)
+        log.asked.clear()
+        await trio.sleep(20.0)
+        assert log.asked["beat"] == 0
+        assert 9 <= log.asked["seats"] <= 70
+
+
+@pytest.mark.parametrize("how", ["taken", "removed"])
+@pytest.mark.parametrize("capacity", [1, 500])
+async def test_a_node_notices_that_an_idle_session_is_no_longer_its_own(
+    realtime_server: RealtimeServer,
+    autojump_clock: trio.testing.MockClock,
+    how: str,
+    capacity: int,
+) -> None:
+    """Nothing is written, and no write is refused: it looks every two seconds at the latest."""
+    log = MemoryLog()
+    async with (
+        attached(log) as session,
+        rt.fleet.open_node(log, dial_to(realtime_server), capacity=capacity) as node,
+        node.changes() as changes,
+    ):
+        await session.ready()
+        await trio.sleep(3.0)
+        began = trio.current_time()
+        await log.beat_node("other", lease=600.0)
+        if how == "taken":
+            (seat,) = await log.seats()
+            assert await log.seize(seat, "other") is not None
+        else:
+            await log.remove("call-17")
+        while not isinstance(await changes.receive(), rt.fleet.Lost):
+            pass
+        assert trio.current_time() - began <= 2.5
+        assert realtime_server.statistics().connections == 0
 
 
 async def test_a_dial_that_fails_gives_the_session_back(
