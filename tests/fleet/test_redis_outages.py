@@ -179,6 +179,32 @@ async def test_opening_that_is_cancelled_at_its_last_step_ends(
     assert scope.cancelled_caught
 
 
+async def test_a_removed_session_stays_removed(
+    realtime_server: RealtimeServer, redis: RedisServer
+) -> None:
+    """Its node closes the connection; it does not take it for one that Redis has lost."""
+    log = RedisLog(redis.url, shards=2)
+    async with (
+        fleet_on(realtime_server, log) as (node, session),
+        node.changes() as changes,
+        rt.fleet.open_fleet(log) as fleet,
+    ):
+        await fleet.remove(NAME)
+        with trio.fail_after(20):
+            change = await changes.receive()
+        assert isinstance(change, rt.fleet.Lost)
+        assert "removed" in change.why
+        assert realtime_server.statistics().connections == 0
+        await until(lambda: session.error)
+        assert "no longer exists" in str(session.error)
+        assert await fleet.sessions() == []
+        assert await fleet.create(NAME)
+        await until(lambda: session.owner == node.name and session.error is None)
+        with trio.fail_after(20):
+            await session.ready()
+        await check_state(log, session)
+
+
 async def test_redis_is_restarted_with_its_data(
     realtime_server: RealtimeServer, redis: RedisServer
 ) -> None:
