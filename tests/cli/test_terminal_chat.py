@@ -5,72 +5,16 @@ from __future__ import annotations
 import base64
 import re
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from anyio.from_thread import start_blocking_portal
 
 from realtime_trio import testing as t
-from realtime_trio.server import RealtimeServer, ScriptedAnswer, ScriptedTurn, open_server
+from tests.cli.chat import Served, chatting, leave
 from tests.cli.command import DATA
-from tests.cli.terminal import Terminal, open_terminal
+from tests.cli.terminal import open_terminal
 
 SCREENS = DATA / "screens"
-
-
-class Served:
-    """A server of this process at a real socket, used from the test's thread."""
-
-    def __init__(self, server: RealtimeServer, call: Callable[..., object]) -> None:
-        self._server = server
-        self._call = call
-        self.url = str(call(server.listen))
-
-    def script(self, *scripts: ScriptedTurn | ScriptedAnswer) -> None:
-        self._call(self._server.script, *scripts)
-
-    def hang_up(self) -> None:
-        self._call(self._server.hang_up)
-
-    def go_down(self, refusals: int) -> None:
-        self._call(lambda: self._server.faults.refuse(None, times=refusals))
-        self.hang_up()
-
-    def clear_faults(self) -> None:
-        self._call(self._server.faults.clear)
-
-    @property
-    def said(self) -> list[str]:
-        """The texts that the clients sent."""
-        events = (each.event or {} for each in self._server.seen)
-        return [str(event["text"]) for event in events if event.get("type") == "text_input"]
-
-
-@pytest.fixture
-def served() -> Iterator[Served]:
-    with (
-        start_blocking_portal("trio") as portal,
-        portal.wrap_async_context_manager(open_server()) as server,
-    ):
-        yield Served(server, portal.call)
-
-
-@contextmanager
-def chatting(
-    served: Served, tmp_path: Path, *more: str, columns: int = 100, rows: int = 40, **extra: str
-) -> Iterator[Terminal]:
-    arguments = ("chat", served.url, "--token", "any", "--history", str(tmp_path / "history"))
-    kept = {"HOME": str(tmp_path), **extra}
-    with open_terminal(*arguments, *more, columns=columns, rows=rows, **kept) as terminal:
-        terminal.until(r"Welcome[^$]*you >")
-        yield terminal
-
-
-def leave(terminal: Terminal) -> None:
-    terminal.send("\x04")
-    assert terminal.status() == 0
 
 
 CONVERSATION = t.turn(

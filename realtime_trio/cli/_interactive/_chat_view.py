@@ -362,16 +362,22 @@ class ChatView:
 
     def _system(self, note: n.SystemNotification) -> None:
         style = _SEVERITY.get(note.severity, _SEVERITY["error"])
-        self.print(Text(clean(note.content), style))
+        if note.severity in ("info", "warning"):  # servers write these in Markdown
+            self._put(self._text.markdown(clean(note.content), style), "notice", 0)
+        else:
+            self.print(Text(clean(note.content), style))
 
     def _malformed(self, note: n.ProcessingFailed) -> None:
         self.notice(f"malformed event: {note.error}", "red")
 
     def _session_changed(self, note: n.ChatSessionChanged) -> None:
         current = note.current_session_id
-        session = self._state.sessions.get(current) if current is not None else None
+        if current is None:
+            self.notice(f"session {note.previous_session_id} was deleted", "blue")
+            return
+        session = self._state.sessions.get(current)
         name = f" “{clean(session.name)}”" if session is not None and session.name else ""
-        self.notice(f"session {current or 'none'}{name}", "blue")
+        self.notice(f"session {current}{name}", "blue")
 
     def _voice(self, note: n.VoiceChanged) -> None:
         self.notice(f"voice {note.current.voice_id}", "magenta")

@@ -1,0 +1,62 @@
+"""``realtime-trio chat`` at a pseudo-terminal, and the server that it talks to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from realtime_trio.server import RealtimeServer, ScriptedAnswer, ScriptedTurn
+from tests.cli.terminal import Terminal, open_terminal
+
+__all__ = ["Served", "chatting", "leave"]
+
+
+class Served:
+    """A server of this process at a real socket, used from the test's thread."""
+
+    def __init__(self, server: RealtimeServer, call: Callable[..., object]) -> None:
+        self._server = server
+        self._call = call
+        self.url = str(call(server.listen))
+
+    def script(self, *scripts: ScriptedTurn | ScriptedAnswer) -> None:
+        self._call(self._server.script, *scripts)
+
+    def hang_up(self) -> None:
+        self._call(self._server.hang_up)
+
+    def go_down(self, refusals: int) -> None:
+        self._call(lambda: self._server.faults.refuse(None, times=refusals))
+        self.hang_up()
+
+    def clear_faults(self) -> None:
+        self._call(self._server.faults.clear)
+
+    @property
+    def said(self) -> list[str]:
+        """The texts that the clients sent."""
+        return [str(event["text"]) for event in self.inputs]
+
+    @property
+    def inputs(self) -> list[Mapping[str, Any]]:
+        """The events with these texts."""
+        events = (each.event or {} for each in self._server.seen)
+        return [event for event in events if event.get("type") == "text_input"]
+
+
+@contextmanager
+def chatting(
+    served: Served, tmp_path: Path, *more: str, columns: int = 100, rows: int = 40, **extra: str
+) -> Iterator[Terminal]:
+    arguments = ("chat", served.url, "--token", "any", "--history", str(tmp_path / "history"))
+    kept = {"HOME": str(tmp_path), **extra}
+    with open_terminal(*arguments, *more, columns=columns, rows=rows, **kept) as terminal:
+        terminal.until(r"Welcome[^$]*you >")
+        yield terminal
+
+
+def leave(terminal: Terminal) -> None:
+    terminal.send("\x04")
+    assert terminal.status() == 0
