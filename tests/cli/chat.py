@@ -7,10 +7,29 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from realtime_trio import testing as t
 from realtime_trio.server import RealtimeServer, ScriptedAnswer, ScriptedTurn
 from tests.cli.terminal import Terminal, open_terminal
+from tests.source import PACKAGE
 
-__all__ = ["Served", "chatting", "leave"]
+__all__ = ["CONVERSATION", "Served", "chatting", "leave"]
+
+CONVERSATION = t.turn(
+    "Show me",
+    t.think("First the table, then the code."),
+    t.say(
+        "# A heading\n\nSome *text* with `code`, and a line that is long enough to be broken at "
+        "sixty columns.\n\n| tool | runs |\n| --- | --- |\n| search | 3 |\n| fetch | 12 |\n\n"
+        "1. one\n2. two\n\n"
+    ),
+    t.use(
+        t.tool("search", {"query": "weather"}, result="3 hits"),
+        t.tool("fetch", {"url": "http://x"}, result="no route", is_error=True),
+    ),
+    t.use(t.delegate("helper", "Which way?", text="**Left**, then right.")),
+    t.show(t.media("<svg/>", "image/svg+xml", name="map.svg")),
+    t.say("```python\nprint('done')\n```\n\nThat is all."),
+)
 
 
 class Served:
@@ -48,10 +67,16 @@ class Served:
 
 @contextmanager
 def chatting(
-    served: Served, tmp_path: Path, *more: str, columns: int = 100, rows: int = 40, **extra: str
+    served: Served,
+    tmp_path: Path,
+    *more: str,
+    columns: int = 100,
+    rows: int = 40,
+    program: str = PACKAGE,
+    **extra: str,
 ) -> Iterator[Terminal]:
     arguments = ("chat", served.url, "--token", "any", "--history", str(tmp_path / "history"))
-    kept = {"HOME": str(tmp_path), **extra}
+    kept = {"HOME": str(tmp_path), "program": program, **extra}
     with open_terminal(*arguments, *more, columns=columns, rows=rows, **kept) as terminal:
         terminal.until(r"Welcome[^$]*you >")
         yield terminal

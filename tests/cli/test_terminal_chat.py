@@ -10,29 +10,11 @@ from pathlib import Path
 import pytest
 
 from realtime_trio import testing as t
-from tests.cli.chat import Served, chatting, leave
+from tests.cli.chat import CONVERSATION, Served, chatting, leave
 from tests.cli.command import DATA
 from tests.cli.terminal import open_terminal
 
 SCREENS = DATA / "screens"
-
-
-CONVERSATION = t.turn(
-    "Show me",
-    t.think("First the table, then the code."),
-    t.say(
-        "# A heading\n\nSome *text* with `code`, and a line that is long enough to be broken at "
-        "sixty columns.\n\n| tool | runs |\n| --- | --- |\n| search | 3 |\n| fetch | 12 |\n\n"
-        "1. one\n2. two\n\n"
-    ),
-    t.use(
-        t.tool("search", {"query": "weather"}, result="3 hits"),
-        t.tool("fetch", {"url": "http://x"}, result="no route", is_error=True),
-    ),
-    t.use(t.delegate("helper", "Which way?", text="**Left**, then right.")),
-    t.show(t.media("<svg/>", "image/svg+xml", name="map.svg")),
-    t.say("```python\nprint('done')\n```\n\nThat is all."),
-)
 
 
 @pytest.mark.parametrize("colour", [True, False], ids=["colour", "plain"])

@@ -130,7 +130,9 @@ async def _resume(desk: ChatDesk, argument: str) -> None:
     known, session_id = desk.sessions, desk.session_id(argument)
     if not known or desk.client.state.control.index_total > len(known):
         known = {session_id: ""}  # the list is incomplete, so the server decides
-    if desk.named("session", session_id, known):
+    if session_id == desk.client.state.current_session_id:
+        desk.view.notice(f"session {session_id} is the current one")
+    elif desk.named("session", session_id, known):
         await desk.client.resume_chat_session(session_id)
 
 
