@@ -12,7 +12,7 @@ from realtime_trio.server import RealtimeServer, ScriptedAnswer, ScriptedTurn
 from tests.cli.terminal import Terminal, open_terminal
 from tests.source import PACKAGE
 
-__all__ = ["CONVERSATION", "Served", "chatting", "leave"]
+__all__ = ["CONVERSATION", "Served", "chatting", "leave", "printed", "say"]
 
 CONVERSATION = t.turn(
     "Show me",
@@ -80,6 +80,20 @@ def chatting(
     with open_terminal(*arguments, *more, columns=columns, rows=rows, **kept) as terminal:
         terminal.until(r"Welcome[^$]*you >")
         yield terminal
+
+
+def printed(text: str) -> str:
+    """A pattern for a finished text above the status line.
+
+    There is no empty line above a text that is still arriving, and it may look finished.
+    """
+    return rf"\n\n{text}\n .*(connected|resynced)\nyou >"
+
+
+def say(terminal: Terminal, text: str) -> None:
+    """Send a message and wait for the whole answer."""
+    terminal.send(f"{text}\r")
+    terminal.until(printed(f"You said: {text}"))
 
 
 def leave(terminal: Terminal) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from realtime_trio import testing as t
-from tests.cli.chat import CONVERSATION, Served, chatting, leave
+from tests.cli.chat import CONVERSATION, Served, chatting, leave, printed, say
 from tests.cli.command import DATA
 from tests.cli.terminal import open_terminal
 
@@ -25,12 +25,12 @@ def test_a_conversation_as_it_is_shown(
     """Markdown, tools, a sub-agent and media; a table and code are whole at any width."""
     served.script(CONVERSATION)
     extra = {} if colour else {"NO_COLOR": "1"}
+    expected = (SCREENS / f"chat-{columns}.txt").read_text()
     with chatting(served, tmp_path, columns=columns, rows=60, **extra) as terminal:
         terminal.send("Show me\r")
-        shown = terminal.until(r"That is all\.[^$]*connected\nyou >")
+        terminal.until(lambda: f"{terminal.text}\n" == expected)
         assert bool(terminal.colours) == colour
         leave(terminal)
-    assert shown + "\n" == (SCREENS / f"chat-{columns}.txt").read_text()
 
 
 def test_editing_and_history(served: Served, tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_a_lost_link_is_told_and_survived(served: Served, tmp_path: Path) -> Non
 def test_a_link_that_comes_back_at_once_is_told(served: Served, tmp_path: Path) -> None:
     with chatting(served, tmp_path) as terminal:
         terminal.send("one\r")
-        terminal.until(r"You said: one")
+        terminal.until(printed("You said: one"))
         served.hang_up()
         terminal.until(r"connected again[^$]*resynced\nyou >")
         terminal.send("two\r")
@@ -155,7 +155,7 @@ def test_a_stopped_process_goes_on(served: Served, tmp_path: Path) -> None:
     """The link broke while nobody could notice: what was typed and the answers are still there."""
     with chatting(served, tmp_path) as terminal:
         terminal.send("one\r")
-        terminal.until(r"You said: one[^$]*connected\nyou >")
+        terminal.until(printed("You said: one"))
         terminal.send("half")
         terminal.until(r"you > half")
         terminal.signal(signal.SIGSTOP)
@@ -175,7 +175,7 @@ def test_a_message_with_a_file_is_shown_once(served: Served, tmp_path: Path) -> 
         terminal.send("/upload ~/notes.txt\r")
         terminal.until(r"goes with the next message")
         terminal.send("read it\r")
-        shown = terminal.until(r"You said: read it[^$]*connected\nyou >")
+        shown = terminal.until(printed("You said: read it"))
         leave(terminal)
     assert shown.replace("You said: read it", "").count("read it") == 1
     assert "[document" not in shown
@@ -201,7 +201,7 @@ def test_thoughts_are_folded_and_unfolded(served: Served, tmp_path: Path) -> Non
     served.script(t.turn("why", t.think("Because it is so."), t.say("It is."), times=2))
     with chatting(served, tmp_path) as terminal:
         terminal.send("why\r")
-        shown = terminal.until(r"It is\.[^$]*connected\nyou >")
+        shown = terminal.until(printed(r"It is\."))
         assert "thought, 4 words" in shown
         assert "Because" not in shown
         terminal.send("\x14")
@@ -253,7 +253,7 @@ def test_the_commands(served: Served, tmp_path: Path) -> None:
         ("/upload ~/missing", r"missing: No such file"),
         ("/upload '~/a b.txt'", r"~/a b\.txt goes with the next message[^$]* 1 file "),
         ("/copy", r"there is no answer yet"),
-        ("read it", r"You said: read it"),
+        ("read it", printed("You said: read it")),
         ("/copy", r"copied \d+ characters"),
         ("/sessions", r"\*admin-\S+ +Trip to Rome"),
         ("//slash", r"You said: /slash"),
@@ -285,8 +285,7 @@ def test_the_commands(served: Served, tmp_path: Path) -> None:
 def test_the_clipboard_is_the_terminals(served: Served, tmp_path: Path) -> None:
     """OSC 52, which passes through ssh."""
     with chatting(served, tmp_path) as terminal:
-        terminal.send("hi\r")
-        terminal.until(r"You said: hi[^$]*connected\nyou >")
+        say(terminal, "hi")
         terminal.send("/copy\r")
         terminal.until(r"copied 12 characters")
         leave(terminal)
@@ -299,9 +298,8 @@ def test_what_is_hostile_does_not_reach_the_terminal(served: Served, tmp_path: P
     served.script(t.turn("x", t.say("a\x1b[2J\x1b]0;title\x07b [link](http://real.example)")))
     with chatting(served, tmp_path) as terminal:
         terminal.send("x\r")
-        shown = terminal.until(r"real\.example[^$]*connected\nyou >")
-        assert "Welcome" in shown
-        assert "a␛[2J␛]0;title␇b link (http://real.example)" in shown
+        text = "a␛[2J␛]0;title␇b link (http://real.example)"
+        assert "Welcome" in terminal.until(printed(re.escape(text)))
         leave(terminal)
 
 

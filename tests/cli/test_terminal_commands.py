@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from realtime_trio import testing as t
-from tests.cli.chat import Served, chatting, leave
+from tests.cli.chat import Served, chatting, leave, printed, say
 from tests.cli.command import DATA
 from tests.cli.terminal import Terminal
 
@@ -61,10 +61,10 @@ def test_deletes_a_session_and_resumes_another(
     served: Served, tmp_path: Path, columns: int
 ) -> None:
     with chatting(served, tmp_path, columns=columns, rows=200) as terminal:
-        enter(terminal, "one", "You said: one")
+        say(terminal, "one")
         rename(terminal, "Rome")
         enter(terminal, "/new helper", f"session {SECOND}")
-        enter(terminal, "two", "You said: two")
+        say(terminal, "two")
         listed = enter(terminal, "/sessions", FIRST)
         assert re.search(rf"(?m)^\*{SECOND} +New chat .* helper +2026-", listed)
         assert re.search(rf"(?m)^{FIRST} +Rome +default +2026-", listed)
@@ -83,14 +83,14 @@ def test_starts_a_session_after_the_current_one_is_deleted(
 ) -> None:
     """A message in the deleted session would store it again. The agent stays."""
     with chatting(served, tmp_path, "--agent", "helper", columns=columns, rows=200) as terminal:
-        enter(terminal, "one", "You said: one")
+        say(terminal, "one")
         rename(terminal, "Rome")
         enter(terminal, "/sessions", FIRST)  # now the name is known
         enter(terminal, "/delete", rf"(?s)current session:\s/delete {FIRST}")
         deleted = enter(terminal, "/delete Rome", f"session {SECOND}")
         assert f"session {FIRST} was deleted" in deleted
         enter(terminal, "/sessions", "no sessions yet")
-        enter(terminal, "two", "You said: two")
+        say(terminal, "two")
         assert FIRST not in enter(terminal, "/sessions", rf"\*{SECOND} .* helper ")
         leave(terminal)
 
@@ -102,7 +102,7 @@ def test_sends_a_command_with_an_exclamation_mark_to_the_server(
         assert "• !la: the agents" in enter(terminal, "!help", "!rewind")
         assert "• helper: Helper" in enter(terminal, "!la", "gpt: ")
         enter(terminal, "!nonsense", "Unknown command: !nonsense")
-        enter(terminal, "hello", "You said: hello")
+        say(terminal, "hello")
         forked = enter(terminal, "!fork", f"Forked from {FIRST}")
         assert f"session {SECOND}" in forked
         assert "2 messages of" in forked
@@ -131,7 +131,7 @@ def test_uploads_files_whose_names_are_completed(
         close_menu(terminal)
         enter(terminal, "", r"~/report\.txt goes with[^$]*~/my new map\.svg goes with")
         assert " · 2 files " in terminal.lines[len(printed_rows(terminal))]
-        enter(terminal, "read them", "You said: read them")
+        say(terminal, "read them")
         assert " files " not in terminal.lines[len(printed_rows(terminal))]
         leave(terminal)
     assert [len(event["file_ids"]) for event in served.inputs] == [2]
@@ -140,11 +140,12 @@ def test_uploads_files_whose_names_are_completed(
 def test_copies_an_answer_and_saves_media(served: Served, tmp_path: Path, columns: int) -> None:
     (tmp_path / "my maps").mkdir()
     drawn = t.show(t.media("<svg/>", "image/svg+xml", name="map.svg"))
-    served.script(t.turn("draw", t.say("Here **it** is."), drawn))
+    served.script(t.turn("draw", drawn, t.say("Here **it** is.")))
     with chatting(served, tmp_path, columns=columns, rows=200) as terminal:
         enter(terminal, "/copy", "there is no answer yet")
         enter(terminal, "/save", "no media; there are 0")
         enter(terminal, "draw", r"▣ 1 +map\.svg +image/svg\+xml, 6 bytes +\(/save 1\)")
+        terminal.until(printed("Here it is\\."))
         enter(terminal, "/copy", "copied 15 characters")
         terminal.send("/save 1 ~/my\x20m")
         terminal.until(r" my maps/")
@@ -163,7 +164,7 @@ def test_copies_an_answer_and_saves_media(served: Served, tmp_path: Path, column
 
 def test_shows_the_state_and_the_measurements(served: Served, tmp_path: Path, columns: int) -> None:
     with chatting(served, tmp_path, columns=columns, rows=200) as terminal:
-        enter(terminal, "one", "You said: one")
+        say(terminal, "one")
         rename(terminal, "Rome")
         state = enter(terminal, "/state", r"handler\s+errors")
         rows = dict(re.findall(r"(?m)^(\S.*?)  +(.*)$", state))

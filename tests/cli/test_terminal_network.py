@@ -12,13 +12,11 @@ from anyio.from_thread import start_blocking_portal
 from realtime_trio import testing as t
 from realtime_trio.cli._connect import PATIENT
 from realtime_trio.server import open_server
-from tests.cli.chat import CONVERSATION, Served, chatting, leave
-from tests.cli.terminal import Terminal
+from tests.cli.chat import CONVERSATION, Served, chatting, leave, printed, say
 from tests.source import ROOT
 from tests.system.proxy import open_proxy
 
 WATCHFUL = "tests.cli.watchful_chat"
-ANSWERED = r"You said: {}[^$]*connected\nyou >"
 
 
 @attrs.frozen
@@ -41,11 +39,6 @@ def network() -> Iterator[Network]:
             yield Network(served, lambda: portal.call(proxy.vanish))
 
 
-def say(terminal: Terminal, text: str) -> None:
-    terminal.send(f"{text}\r")
-    terminal.until(ANSWERED.format(text))
-
-
 @pytest.mark.parametrize("columns", [100, 60])
 def test_typed_text_survives_a_changed_network(
     network: Network, tmp_path: Path, columns: int
@@ -60,7 +53,7 @@ def test_typed_text_survives_a_changed_network(
         terminal.until(r"connected again[^$]*resynced\nyou > half a sentence$")
         assert terminal.text.count("You said: one") == 1
         terminal.send("\r")
-        terminal.until(ANSWERED.format("half a sentence"))
+        terminal.until(printed("You said: half a sentence"))
         leave(terminal)
     assert network.served.said == ["one", "half a sentence"]
 
@@ -77,7 +70,7 @@ def test_text_sent_into_a_silent_connection_can_be_sent_again(
         terminal.send("\x1b[A")
         terminal.until(r"you > two$")
         terminal.send("\r")
-        terminal.until(ANSWERED.format("two"))
+        terminal.until(printed("You said: two"))
         leave(terminal)
     assert network.served.said == ["one", "two"]
 
@@ -103,7 +96,7 @@ def test_repeats_nothing_after_a_changed_network(network: Network, tmp_path: Pat
     network.served.script(CONVERSATION)
     with chatting(network.served, tmp_path, rows=200, program=WATCHFUL) as terminal:
         terminal.send("Show me\r")
-        terminal.until(r"That is all\.[^$]*connected\nyou >")
+        terminal.until(printed(r"That is all\."))
         before = terminal.text.split("\n")[:-2]
         network.change()
         terminal.until(r"connected again[^$]*resynced\nyou >")
