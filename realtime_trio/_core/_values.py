@@ -282,13 +282,18 @@ def with_item(items: Sequence[T], place: int, item: T) -> Sequence[T]:
 
 
 class Recent(Generic[K, V]):
-    """An immutable mapping of the last ``limit`` keys that were set."""
+    """An immutable mapping of the last ``limit`` keys that were set.
 
-    __slots__ = ("_count", "_index", "_limit", "_log")
+    Keys and values are in two lists. A list of pairs would take a tuple for each, and keep the
+    garbage collector busy.
+    """
+
+    __slots__ = ("_count", "_index", "_keys", "_limit", "_values")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._log: list[tuple[K, V]] = []
+        self._keys: list[K] = []
+        self._values: list[V] = []
         self._index: dict[K, int] = {}
         self._count = 0
 
@@ -298,7 +303,8 @@ class Recent(Generic[K, V]):
         memory = cls(limit)
         for key, value in items:
             memory._index[key] = memory._count
-            memory._log.append((key, value))
+            memory._keys.append(key)
+            memory._values.append(value)
             memory._count += 1
         return memory
 
@@ -309,50 +315,54 @@ class Recent(Generic[K, V]):
 
     def get(self, key: K) -> V | None:
         """Return the value last set for ``key``, or ``None`` if it is unknown or evicted."""
-        if len(self._log) != self._count:
+        if len(self._keys) != self._count:
             return self._fork().get(key)
         place = self._index.get(key)
         if place is None or place < self._count - self._limit:
             return None
-        return self._log[place][1]
+        return self._values[place]
 
     def set(self, key: K, value: V) -> Recent[K, V]:
         """Return a mapping in which ``key`` is the newest."""
         base = self
-        if len(self._log) != self._count or self._count >= 4 * self._limit:
+        if len(self._keys) != self._count or self._count >= 4 * self._limit:
             base = self._fork()
-        count = base._count
-        index = base._index
-        log = base._log
-        index[key] = count
-        log.append((key, value))
+        base._index[key] = count = base._count
+        base._keys.append(key)
+        base._values.append(value)
         newer: Recent[K, V] = _new(type(self))
         newer._limit = base._limit
-        newer._log = log
-        newer._index = index
+        newer._keys = base._keys
+        newer._values = base._values
+        newer._index = base._index
         newer._count = count + 1
         return newer
 
     def _fork(self) -> Recent[K, V]:
         """Return a copy with separate storage that holds only the current window."""
         copy: Recent[K, V] = Recent(self._limit)
-        copy._log = self._log[max(0, self._count - self._limit) : self._count]
-        copy._count = len(copy._log)
-        copy._index = {key: place for place, (key, _) in enumerate(copy._log)}
+        window = self._window
+        copy._keys, copy._values = self._keys[window], self._values[window]
+        copy._count = len(copy._keys)
+        copy._index = {key: place for place, key in enumerate(copy._keys)}
         return copy
+
+    @property
+    def _window(self) -> slice:
+        return slice(max(0, self._count - self._limit), self._count)
 
     def __bool__(self) -> bool:
         return self._count > 0
 
     def items(self) -> list[tuple[K, V]]:
         """Return the items, oldest first."""
-        return self._log[max(0, self._count - self._limit) : self._count]
+        return list(zip(self._keys[self._window], self._values[self._window], strict=True))
 
     def __eq__(self, other: object) -> bool:
         return self.items() == other.items() if isinstance(other, Recent) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash(tuple(key for key, _ in self.items()))
+        return hash(tuple(self._keys[self._window]))
 
     def __repr__(self) -> str:
         return f"<Recent of {len(self.items())} keys>"
