@@ -158,6 +158,7 @@ class LaneIntake:
         (full, observe), self._unsettled = self._unsettled, None
         await self._wait(full)
         self._observe(full.event, observe)
+        self._step_in_place()
 
     def _take(self, frames: Iterable[str | bytes], observe: Callable[[Incoming], None]) -> None:
         # The fast path. Most frames are deltas that continue the previous one: their lane takes
@@ -188,7 +189,8 @@ class LaneIntake:
     async def _wait(self, full: LaneFull) -> None:
         """Take the event without room, as soon as there is room."""
         while True:
-            await full.lane.room()
+            if full.lane.is_full(full.size):  # the steps at the end of the take may have made room
+                await full.lane.room()
             at = self.at
             try:
                 self._route(full.event, full.size, at)
