@@ -285,18 +285,24 @@ def with_item(items: Sequence[T], place: int, item: T) -> Sequence[T]:
 
 
 class Recent(Compared, Generic[K, V], frozen=True, eq=False, gc=False):
-    """An immutable mapping of the last ``limit`` keys that were set."""
+    """An immutable mapping of the last ``limit`` keys that were set.
+
+    Keys and values are in two lists. A list of pairs would take a tuple for each, and keep the
+    garbage collector busy.
+    """
 
     _limit: int
-    _log: list[tuple[K, V]] = []
+    _keys: list[K] = []
+    _values: list[V] = []
     _index: dict[K, int] = {}
     _count: int = 0
 
     @classmethod
     def restored(cls, items: Iterable[tuple[K, V]], limit: int) -> Recent[K, V]:
         """Return a memory with these keys and values, oldest first."""
-        log = list(items)
-        return cls(limit, log, {key: place for place, (key, _) in enumerate(log)}, len(log))
+        known = list(items)
+        keys, values = [key for key, _ in known], [value for _, value in known]
+        return cls(limit, keys, values, {key: i for i, key in enumerate(keys)}, len(keys))
 
     @property
     def limit(self) -> int:
@@ -305,39 +311,44 @@ class Recent(Compared, Generic[K, V], frozen=True, eq=False, gc=False):
 
     def get(self, key: K) -> V | None:
         """Return the value last set for ``key``, or ``None`` if it is unknown or evicted."""
-        if len(self._log) != self._count:
+        if len(self._keys) != self._count:
             return self._fork().get(key)
         place = self._index.get(key)
         if place is None or place < self._count - self._limit:
             return None
-        return self._log[place][1]
+        return self._values[place]
 
     def set(self, key: K, value: V) -> Recent[K, V]:
         """Return a mapping in which ``key`` is the newest."""
         base = self
-        if len(self._log) != self._count or self._count >= 4 * self._limit:
+        if len(self._keys) != self._count or self._count >= 4 * self._limit:
             base = self._fork()
         count = base._count
         base._index[key] = count
-        base._log.append((key, value))
-        return Recent(base._limit, base._log, base._index, count + 1)
+        base._keys.append(key)
+        base._values.append(value)
+        return Recent(base._limit, base._keys, base._values, base._index, count + 1)
 
     def _fork(self) -> Recent[K, V]:
         """Return a copy with separate storage that holds only the current window."""
         return self.restored(self.items(), self._limit)
+
+    @property
+    def _window(self) -> slice:
+        return slice(max(0, self._count - self._limit), self._count)
 
     def __bool__(self) -> bool:
         return self._count > 0
 
     def items(self) -> list[tuple[K, V]]:
         """Return the items, oldest first."""
-        return self._log[max(0, self._count - self._limit) : self._count]
+        return list(zip(self._keys[self._window], self._values[self._window], strict=True))
 
     def __eq__(self, other: object) -> bool:
         return self.items() == other.items() if isinstance(other, Recent) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash(tuple(key for key, _ in self.items()))
+        return hash(tuple(self._keys[self._window]))
 
     def __repr__(self) -> str:
         return f"<Recent of {len(self.items())} keys>"
