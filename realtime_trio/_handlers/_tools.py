@@ -13,7 +13,7 @@ from ..events import Lane, ToolCall, ToolCallEvent, ToolSelectDeltaEvent
 from . import _delegations
 from ._attach import TOOL_LIMIT, Key, attach
 from ._fold import Handled, fold_event
-from ._transaction import TextTransaction
+from ._transaction import TextTransaction, begin
 
 __all__ = ["thoughts_start"]
 
@@ -25,7 +25,7 @@ def tool_select(slice_: TextSlice, event: ToolSelectDeltaEvent) -> Handled[TextS
     """Announce selected tools: each id once, even if the list is repeated (§8 T1)."""
     if not event.tool_calls:
         return slice_, ()
-    txn = TextTransaction(slice_)
+    txn = begin(slice_)
     if txn.is_late(event.session_id):
         return txn.discard(event.session_id)
     txn.ensure_stream(event)
@@ -58,7 +58,7 @@ def _may_be_chosen(txn: TextTransaction, key: Key) -> bool:
 @fold_event(ToolCallEvent, Lane.TEXT)
 def tool_call(slice_: TextSlice, event: ToolCallEvent) -> Handled[TextSlice]:
     """Start or complete tools."""
-    txn = TextTransaction(slice_)
+    txn = begin(slice_)
     session_id = event.session_id
     given = event.tool_calls or (() if event.active else _named_by_results(txn, event))
     if not given:

@@ -473,6 +473,10 @@ class Cut:
     async def ping(self) -> None:
         await trio.lowlevel.checkpoint()
 
+    def abort(self) -> None:
+        # From Python 3.12 on, a protocol does not see a method of `__getattr__`.
+        self._inner.abort()
+
 
 class Cutting:
     """Opens links that can be cut."""
