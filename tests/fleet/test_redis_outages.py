@@ -524,3 +524,21 @@ async def test_redis_that_keeps_what_does_not_expire_is_accepted(policy: str) ->
     with running_redis("--maxmemory", "50mb", "--maxmemory-policy", policy) as server:
         async with RedisLog(server.url).opened():
             pass
+
+
+@pytest.mark.parametrize("login", ["", "?password=wrong", "?username=nobody&password=right"])
+async def test_a_login_that_redis_refuses_is_told_at_the_start(login: str) -> None:
+    """A node that waits for Redis to accept it would wait forever."""
+    with running_redis("--requirepass", "right") as server:
+        with pytest.raises(rt.JournalError, match=r"Redis at .*Authentication") as caught:
+            async with RedisLog(f"{server.url}{login}").opened():
+                pass
+        assert "wrong" not in str(caught.value)
+        async with RedisLog(f"{server.url}?password=right").opened():
+            pass
+
+
+@pytest.mark.parametrize("url", ["", "localhost:6379", "http://localhost", "redis://", "unix://"])
+def test_another_url_is_refused_by_name(url: str) -> None:
+    with pytest.raises(ValueError, match="redis://HOST:PORT"):
+        RedisLog(url)
