@@ -443,7 +443,7 @@ async def test_a_store_that_came_back_older_is_not_continued(redis: RedisServer)
     """A new owner has continued an older state, past where the follower was: it begins anew."""
     async with written(redis) as (log, fleet, claim):
         await write(log, claim, 1, 3)
-        old = await saved(log)
+        old = redis.files()
         await write(log, claim, 4, 8)
         async with fleet.attach(NAME) as session:
             jumps = session.subscribe(rt.Jumped)
@@ -451,8 +451,7 @@ async def test_a_store_that_came_back_older_is_not_continued(redis: RedisServer)
             async with session_stands_still(session):
                 redis.kill()
                 await until(lambda: session.error)
-                redis.start()
-                await restore(log, old)
+                redis.start(old)
                 (seat,) = await log.seats()
                 later = await log.seize(seat, "n2")
                 assert later is not None
