@@ -16,7 +16,7 @@ from realtime_trio import _startup
 from realtime_trio._exceptions import ConnectionFailed
 from realtime_trio.cli import _app
 from realtime_trio.cli._command_error import CommandError
-from tests.cli.command import environment, run
+from tests.cli.command import Call, environment, run
 
 
 def outcome(failure: BaseException, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
@@ -157,3 +157,17 @@ def test_a_bug_keeps_its_traceback() -> None:
         _app._status_of(ExceptionGroup("", [RuntimeError("bug")]))
     with pytest.raises(ExceptionGroup):
         _app._status_of(ExceptionGroup("", [CommandError("use"), RuntimeError("bug")]))
+
+
+@pytest.mark.parametrize("name", [*_app._COMMANDS, _app._COMPLETION])
+def test_explains_each_option_by_itself(name: str) -> None:
+    for argument in _app.whole_app()[name].assemble_argument_collection(parse_docstring=True):
+        told = argument.parameter.help
+        assert told, argument.name
+        assert told.endswith("."), argument.name
+
+
+def test_joins_the_lines_of_a_paragraph(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = call("send", "--help").lines
+    assert "was cancelled, and 4 if the outcome is unknown." in lines
