@@ -94,7 +94,7 @@ class CallStage(IntEnum):
     ENDED = 6
 
 
-class KnownCall(msgspec.Struct, frozen=True):
+class KnownCall(msgspec.Struct, frozen=True, gc=False):
     """The latest call of an id in its session.
 
     ``call`` is kept until the call ends. ``since`` is the number of completions that had started in

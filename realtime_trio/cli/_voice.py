@@ -86,8 +86,8 @@ def voice(
     overwrite
         Overwrite an existing file.
     user
-        Log in with this name. The command asks for the password, unless the environment
-        variable REALTIME_TRIO_PASSWORD contains it.
+        Log in with this name. The command asks for the password, unless the environment variable
+        REALTIME_TRIO_PASSWORD contains it.
     token
         Use this token instead; the default is the environment variable REALTIME_TRIO_TOKEN.
     agent

@@ -110,6 +110,9 @@ def test_repeats_nothing_after_a_changed_network(network: Network, tmp_path: Pat
 
 
 def test_notices_a_silent_connection_within_the_documented_time() -> None:
-    seconds = PATIENT.ping_interval + PATIENT.pong_timeout
+    interval, timeout = PATIENT.ping_interval, PATIENT.pong_timeout
+    assert interval is not None
+    assert timeout is not None
+    seconds = interval + timeout
     page = (ROOT / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
     assert f"notices within {seconds:.0f} seconds" in " ".join(page.split())

@@ -5,7 +5,8 @@ from __future__ import annotations
 import attrs
 
 from realtime_trio.cli import _chat, main
+from realtime_trio.cli._connect import PATIENT
 
 if __name__ == "__main__":
-    _chat.PATIENT = attrs.evolve(_chat.PATIENT, ping_interval=0.5, pong_timeout=2.0)
+    vars(_chat)["PATIENT"] = attrs.evolve(PATIENT, ping_interval=0.5, pong_timeout=2.0)
     main()

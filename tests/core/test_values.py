@@ -289,7 +289,7 @@ def check_memory(memory: Recent[int, int], history: list[tuple[int, int]]) -> No
     known = dict(history[-LIMIT:])
     assert memory.items() == history[-LIMIT:]
     assert {key: memory.get(key) for key in range(21) if memory.get(key) is not None} == known
-    assert len(memory._log) <= 4 * LIMIT
+    assert len(memory._keys) <= 4 * LIMIT
     assert len(memory._index) <= 4 * LIMIT
     assert repr(memory) == f"<Recent of {len(memory.items())} keys>"
 
@@ -309,5 +309,5 @@ def test_a_memory_keeps_its_storage_without_a_fork() -> None:
     first = memory = memory.set(1, 1)
     for key in range(2, 4 * LIMIT + 1):
         memory = memory.set(key, key)
-    assert memory._log is first._log
-    assert memory.set(0, 0)._log is not first._log
+    assert memory._keys is first._keys
+    assert memory.set(0, 0)._keys is not first._keys
