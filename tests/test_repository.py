@@ -25,7 +25,7 @@ with (ROOT / "pyproject.toml").open("rb") as file:
 PROJECT = CONFIG["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 # What a user installs; the other extras are for work on the library.
-USER_EXTRAS = ("audio", "bench", "cli", "fast", "otel", "prometheus", "testing", "zstd")
+USER_EXTRAS = ("audio", "bench", "cli", "fast", "otel", "prometheus", "redis", "testing", "zstd")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 KINDS = {kind["directory"] for kind in CONFIG["tool"]["towncrier"]["type"]}
 
