@@ -38,6 +38,17 @@ def test_prints_one_clear_line_without_the_extra(
     assert said.count("\n") == 1
 
 
+def test_the_version_needs_no_extra(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "cyclopts", None)
+    monkeypatch.delitem(sys.modules, "realtime_trio.cli._app")
+    with pytest.raises(SystemExit) as left:
+        realtime_trio.cli.main(["--version"])
+    assert left.value.code == 0
+    assert capsys.readouterr().out == f"realtime-trio {realtime_trio.__version__}\n"
+
+
 def test_any_other_missing_module_is_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "realtime_trio.cli._command_error", None)
     monkeypatch.delitem(sys.modules, "realtime_trio.cli._app")
