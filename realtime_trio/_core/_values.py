@@ -281,32 +281,33 @@ def with_item(items: Sequence[T], place: int, item: T) -> Sequence[T]:
     return (*items[:place], item, *items[place + 1 :])
 
 
-class Recent(Generic[K, V]):
+class Recent(Compared, Generic[K, V], frozen=True, eq=False, gc=False):
     """An immutable mapping of the last ``limit`` keys that were set.
 
     Keys and values are in two lists. A list of pairs would take a tuple for each, and keep the
     garbage collector busy.
     """
 
-    __slots__ = ("_count", "_index", "_keys", "_limit", "_values")
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._keys: list[K] = []
-        self._values: list[V] = []
-        self._index: dict[K, int] = {}
-        self._count = 0
+    _limit: int
+    _keys: list[K] = msgspec.field(default_factory=cast("type[list[K]]", list))
+    _values: list[V] = msgspec.field(default_factory=cast("type[list[V]]", list))
+    _index: dict[K, int] = msgspec.field(default_factory=cast("type[dict[K, int]]", dict))
+    _count: int = 0
 
     @classmethod
     def restored(cls, items: Iterable[tuple[K, V]], limit: int) -> Recent[K, V]:
         """Return a memory with these keys and values, oldest first."""
-        memory = cls(limit)
+        keys: list[K] = []
+        values: list[V] = []
         for key, value in items:
-            memory._index[key] = memory._count
-            memory._keys.append(key)
-            memory._values.append(value)
-            memory._count += 1
-        return memory
+            keys.append(key)
+            values.append(value)
+        return cls._of(limit, keys, values)
+
+    @classmethod
+    def _of(cls, limit: int, keys: list[K], values: list[V]) -> Recent[K, V]:
+        index = {key: place for place, key in enumerate(keys)}
+        return cls(limit, keys, values, index, len(keys))
 
     @property
     def limit(self) -> int:
@@ -315,37 +316,33 @@ class Recent(Generic[K, V]):
 
     def get(self, key: K) -> V | None:
         """Return the value last set for ``key``, or ``None`` if it is unknown or evicted."""
-        if len(self._keys) != self._count:
+        count = self._count
+        if len(self._keys) != count:
             return self._fork().get(key)
         place = self._index.get(key)
-        if place is None or place < self._count - self._limit:
+        if place is None or place < count - self._limit:
             return None
         return self._values[place]
 
     def set(self, key: K, value: V) -> Recent[K, V]:
         """Return a mapping in which ``key`` is the newest."""
-        base = self
-        if len(self._keys) != self._count or self._count >= 4 * self._limit:
+        count = self._count
+        # An empty value may be shared: it keeps nothing in its own storage.
+        if not count or len(self._keys) != count or count >= 4 * self._limit:
             base = self._fork()
-        base._index[key] = count = base._count
-        base._keys.append(key)
-        base._values.append(value)
-        newer: Recent[K, V] = _new(type(self))
-        newer._limit = base._limit
-        newer._keys = base._keys
-        newer._values = base._values
-        newer._index = base._index
-        newer._count = count + 1
-        return newer
+            count = base._count
+        else:
+            base = self
+        limit, keys, values, index = base._limit, base._keys, base._values, base._index
+        index[key] = count
+        keys.append(key)
+        values.append(value)
+        return Recent(limit, keys, values, index, count + 1)
 
     def _fork(self) -> Recent[K, V]:
         """Return a copy with separate storage that holds only the current window."""
-        copy: Recent[K, V] = Recent(self._limit)
         window = self._window
-        copy._keys, copy._values = self._keys[window], self._values[window]
-        copy._count = len(copy._keys)
-        copy._index = {key: place for place, key in enumerate(copy._keys)}
-        return copy
+        return self._of(self._limit, self._keys[window], self._values[window])
 
     @property
     def _window(self) -> slice:

@@ -86,9 +86,7 @@ class Buffer:
         """Add the event of a decoded delta: it is created only for those who subscribe to it."""
         self.put(delta.event(), size)
 
-    def put_message(
-        self, note: MessageComplete | MessageAdded | MessageUpdated, size: int
-    ) -> None:
+    def put_message(self, note: MessageComplete | MessageAdded | MessageUpdated, size: int) -> None:
         """Add a whole message, which is far larger than the event that completed it."""
         content = note.message.content
         self.put(note, size + len(content) if isinstance(content, str) else size)
