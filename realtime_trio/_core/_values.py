@@ -142,7 +142,7 @@ class Log(Sequence[T]):
     Full chunks of 64 items are in shared storage; the tail is a tuple.
     """
 
-    __slots__ = ("_chunks", "_dropped", "_first", "_sealed", "_tail")
+    __slots__ = ("_chunks", "_dropped", "_end", "_first", "_sealed", "_tail")
 
     def __init__(self, items: Iterable[T] = ()) -> None:
         everything = list(items)
@@ -154,11 +154,14 @@ class Log(Sequence[T]):
         self._tail: tuple[T, ...] = tuple(everything[sealed * _CHUNK :])
         self._first = 0
         self._dropped = 0
+        self._end = len(everything)
 
-    def _with(self, chunks: list[tuple[T, ...]], sealed: int, tail: tuple[T, ...]) -> Log[T]:
+    def _with(
+        self, chunks: list[tuple[T, ...]], sealed: int, tail: tuple[T, ...], end: int
+    ) -> Log[T]:
         log: Log[T] = _new(type(self))
         log._chunks, log._sealed, log._tail = chunks, sealed, tail
-        log._first, log._dropped = self._first, self._dropped
+        log._first, log._dropped, log._end = self._first, self._dropped, end
         return log
 
     @classmethod
@@ -166,6 +169,7 @@ class Log(Sequence[T]):
         """Return the list of these items, after ``dropped`` others were removed from the front."""
         log = cls(items)
         log._dropped = dropped
+        log._end += dropped
         return log
 
     @property
@@ -176,48 +180,47 @@ class Log(Sequence[T]):
     @property
     def end(self) -> int:
         """The position of the next item. Positions never change; indices do."""
-        return self._dropped + len(self)
+        return self._end
 
     def append(self, item: T) -> Log[T]:
         """Return a list with ``item`` appended."""
         tail = (*self._tail, item)
         if len(tail) < _CHUNK:
-            return self._with(self._chunks, self._sealed, tail)
+            return self._with(self._chunks, self._sealed, tail, self._end + 1)
         chunks = self._chunks
         if len(chunks) != self._sealed:
             chunks = chunks[: self._sealed]
         chunks.append(tail)
-        return self._with(chunks, self._sealed + 1, ())
+        return self._with(chunks, self._sealed + 1, (), self._end + 1)
 
     def replace(self, position: int, item: T) -> Log[T]:
         """Return a list with ``item`` at ``position`` (see :attr:`end`); ``IndexError`` outside."""
-        index = position - self._dropped
-        if not 0 <= index < len(self):
-            message = f"position {position} is not in {self._dropped}..{self.end}"
+        if not self._dropped <= position < self._end:
+            message = f"position {position} is not in {self._dropped}..{self._end}"
             raise IndexError(message)
+        index = position - self._dropped
         chunk, place = divmod(index + self._first, _CHUNK)
         if chunk == self._sealed:
             tail = (*self._tail[:place], item, *self._tail[place + 1 :])
-            return self._with(self._chunks, self._sealed, tail)
+            return self._with(self._chunks, self._sealed, tail, self._end)
         chunks = self._chunks[: self._sealed]
         old = chunks[chunk]
         chunks[chunk] = (*old[:place], item, *old[place + 1 :])
-        return self._with(chunks, self._sealed, self._tail)
+        return self._with(chunks, self._sealed, self._tail, self._end)
 
     def at(self, position: int) -> T:
         """Return the item at ``position``; ``IndexError`` outside."""
-        index = position - self._dropped
-        if not 0 <= index < len(self):
-            message = f"position {position} is not in {self._dropped}..{self.end}"
+        if not self._dropped <= position < self._end:
+            message = f"position {position} is not in {self._dropped}..{self._end}"
             raise IndexError(message)
-        return self[index]
+        return self[position - self._dropped]
 
     def keep_last(self, count: int) -> Log[T]:
         """Return a list of the last ``count`` items at most."""
-        surplus = len(self) - count
+        surplus = self._end - self._dropped - count
         if surplus <= 0:
             return self
-        log = self._with(self._chunks, self._sealed, self._tail)
+        log = self._with(self._chunks, self._sealed, self._tail, self._end)
         log._first += surplus
         log._dropped += surplus
         whole = min(log._first // _CHUNK, log._sealed)
@@ -229,7 +232,7 @@ class Log(Sequence[T]):
         return log
 
     def __len__(self) -> int:
-        return self._sealed * _CHUNK + len(self._tail) - self._first
+        return self._end - self._dropped
 
     @overload
     def __getitem__(self, index: int) -> T: ...
@@ -239,7 +242,7 @@ class Log(Sequence[T]):
         """Return an item, or a tuple of items for a slice."""
         if isinstance(index, slice):
             return tuple(self[i] for i in range(*index.indices(len(self))))
-        size = len(self)
+        size = self._end - self._dropped
         if index < 0:
             index += size
         if not 0 <= index < size:
@@ -289,25 +292,17 @@ class Recent(Compared, Generic[K, V], frozen=True, eq=False, gc=False):
     """
 
     _limit: int
-    _keys: list[K] = msgspec.field(default_factory=cast("type[list[K]]", list))
-    _values: list[V] = msgspec.field(default_factory=cast("type[list[V]]", list))
-    _index: dict[K, int] = msgspec.field(default_factory=cast("type[dict[K, int]]", dict))
+    _keys: list[K] = []
+    _values: list[V] = []
+    _index: dict[K, int] = {}
     _count: int = 0
 
     @classmethod
     def restored(cls, items: Iterable[tuple[K, V]], limit: int) -> Recent[K, V]:
         """Return a memory with these keys and values, oldest first."""
-        keys: list[K] = []
-        values: list[V] = []
-        for key, value in items:
-            keys.append(key)
-            values.append(value)
-        return cls._of(limit, keys, values)
-
-    @classmethod
-    def _of(cls, limit: int, keys: list[K], values: list[V]) -> Recent[K, V]:
-        index = {key: place for place, key in enumerate(keys)}
-        return cls(limit, keys, values, index, len(keys))
+        known = list(items)
+        keys, values = [key for key, _ in known], [value for _, value in known]
+        return cls(limit, keys, values, {key: i for i, key in enumerate(keys)}, len(keys))
 
     @property
     def limit(self) -> int:
@@ -316,33 +311,28 @@ class Recent(Compared, Generic[K, V], frozen=True, eq=False, gc=False):
 
     def get(self, key: K) -> V | None:
         """Return the value last set for ``key``, or ``None`` if it is unknown or evicted."""
-        count = self._count
-        if len(self._keys) != count:
+        if len(self._keys) != self._count:
             return self._fork().get(key)
         place = self._index.get(key)
-        if place is None or place < count - self._limit:
+        if place is None or place < self._count - self._limit:
             return None
         return self._values[place]
 
     def set(self, key: K, value: V) -> Recent[K, V]:
         """Return a mapping in which ``key`` is the newest."""
-        count = self._count
-        # An empty value may be shared: it keeps nothing in its own storage.
+        base, count = self, self._count
+        # States share the empty memory, so it never uses its own storage.
         if not count or len(self._keys) != count or count >= 4 * self._limit:
             base = self._fork()
-            count = base._count
-        else:
-            base = self
-        limit, keys, values, index = base._limit, base._keys, base._values, base._index
-        index[key] = count
-        keys.append(key)
-        values.append(value)
-        return Recent(limit, keys, values, index, count + 1)
+        count = base._count
+        base._index[key] = count
+        base._keys.append(key)
+        base._values.append(value)
+        return Recent(base._limit, base._keys, base._values, base._index, count + 1)
 
     def _fork(self) -> Recent[K, V]:
         """Return a copy with separate storage that holds only the current window."""
-        window = self._window
-        return self._of(self._limit, self._keys[window], self._values[window])
+        return self.restored(self.items(), self._limit)
 
     @property
     def _window(self) -> slice:

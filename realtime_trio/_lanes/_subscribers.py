@@ -43,8 +43,8 @@ _LOCAL = frozenset(
 
 
 # By lane and class: the class to which applications subscribe, and the method of a buffer that
-# takes an instance. ``None`` for events that another lane dispatches, or none. All clients share the
-# tables.
+# takes an instance. ``None`` for events that are dispatched by another lane, or by none. All
+# clients share the tables.
 _Target: TypeAlias = tuple[type[Any], str] | None
 _TARGETS: Final[dict[Lane, dict[type, _Target]]] = {lane: {} for lane in Lane}
 

@@ -35,7 +35,7 @@ def _coredis() -> Any:  # type: ignore[explicit-any]  # an extra: its types may 
         return importlib.import_module("coredis")
     except ImportError:
         message = "RedisLog needs coredis: pip install 'realtime-trio[redis]'"
-        raise ModuleNotFoundError(message) from None
+        raise JournalError(message) from None
 
 
 @final
@@ -188,18 +188,35 @@ def _place(url: str) -> str:
 
 @asynccontextmanager
 async def open_host(url: str) -> AsyncGenerator[RedisHost, None]:
-    """Hold connections to a Redis within this block; errors of the block are raised bare."""
-    failure: BaseException | None = None
+    """Hold connections to a Redis within this block; errors of the block are raised bare.
+
+    Commands also work while the block is being cancelled, so that it can release what it holds.
+    """
     async with unwrapping_nursery() as nursery:
-        host = RedisHost(url, nursery)
-        async with host.connected():
-            try:
-                await host.check()
-                yield host
-            except BaseException as exc:  # raised again below, outside the group of coredis
-                failure = exc
-        if failure is not None:
-            try:
-                raise failure
-            finally:
-                del failure  # it refers to this frame
+        host, scope = await nursery.start(_hold_host, url)
+        # Set here: a task that shields itself while its start is cancelled never ends.
+        scope.shield = True
+        try:
+            yield host
+        finally:
+            scope.cancel()
+
+
+async def _hold_host(
+    url: str,
+    task_status: trio.TaskStatus[tuple[RedisHost, trio.CancelScope]] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    failure: Exception | None = None
+    with trio.CancelScope() as scope:
+        async with unwrapping_nursery() as nursery:
+            host = RedisHost(url, nursery)
+            async with host.connected():
+                try:
+                    await host.check()
+                except Exception as exc:  # raised again below, outside the group of coredis
+                    failure = exc
+                else:
+                    task_status.started((host, scope))
+                    await trio.sleep_forever()
+    if failure is not None:
+        raise failure

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Iterator
 
+import pytest
+from anyio.from_thread import start_blocking_portal
+
+from realtime_trio.server import open_server
+from tests.cli.chat import Served
 from tests.cli.command import TERMINAL, Call, make_call
 
 
@@ -21,3 +26,12 @@ def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 def call(capsysbinary: pytest.CaptureFixture[bytes]) -> Call:
     """Run a command in this process."""
     return make_call(capsysbinary)
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    with (
+        start_blocking_portal("trio") as portal,
+        portal.wrap_async_context_manager(open_server()) as server,
+    ):
+        yield Served(server, portal.call)

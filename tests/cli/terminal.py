@@ -107,11 +107,15 @@ class Terminal:
 
 @contextmanager
 def open_terminal(
-    *arguments: str, columns: int = 100, rows: int = 40, **extra: str
+    *arguments: str,
+    columns: int = 100,
+    rows: int = 40,
+    program: str = PACKAGE,
+    **extra: str,
 ) -> Iterator[Terminal]:
-    """Run a command of the program at a terminal."""
+    """Run a command of the program at a terminal. ``program`` is the module that is the program."""
     env = environment(**{"TERM": "xterm-256color", **extra})
-    command = ["-u", "-m", PACKAGE, *arguments]
+    command = ["-u", "-m", program, *arguments]
     child = pexpect.spawn(
         sys.executable, command, env=env, cwd=str(ROOT), dimensions=(rows, columns), echo=False
     )

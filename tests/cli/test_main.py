@@ -8,6 +8,7 @@ import inspect
 import io
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
@@ -63,17 +64,29 @@ def test_a_command_is_needed_and_help_is_given() -> None:
     assert done.stderr == b""
 
 
+def command_function(name: str) -> Callable[..., object]:
+    module = importlib.import_module(f"realtime_trio.cli.{_app._MODULES.get(name, f'_{name}')}")
+    command: Callable[..., object] = getattr(module, name)
+    return command
+
+
 @pytest.mark.parametrize("name", _app._COMMANDS)
 def test_the_list_says_what_the_command_says(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    module = _app._MODULES.get(name, f"_{name}")
-    command = getattr(importlib.import_module(f"realtime_trio.cli.{module}"), name)
-    said = inspect.getdoc(command)
+    said = inspect.getdoc(command_function(name))
     assert said is not None
     assert said.splitlines()[0] == _app._COMMANDS[name]
     assert _app.run([name, "--help"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     about, _, _ = said.partition("Parameters\n")
     assert " ".join(about.split()) in shown
+
+
+@pytest.mark.parametrize("name", _app._COMMANDS)
+def test_the_help_describes_each_parameter(name: str) -> None:
+    command = command_function(name)
+    _, _, described = (inspect.getdoc(command) or "").partition("Parameters\n----------\n")
+    names = [line for line in described.splitlines() if line and not line.startswith(" ")]
+    assert names == list(inspect.signature(command).parameters)
 
 
 def test_failures_become_lines_and_statuses(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -131,6 +132,40 @@ def test_completion_is_installed(
     assert all(name in text for name in ("chat", "serve", "top", "fault", "thoughts"))
     if shell == "bash":
         subprocess.run(["bash", "-n", written], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("startup", ["", "autoload -Uz compinit; compinit\n"], ids=["new", "own"])
+def test_zsh_loads_the_completion(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Call, startup: str
+) -> None:
+    """Whether the user's startup file calls compinit or not; the second time adds nothing."""
+    for name in ("ZSH_CUSTOM", "ZSH", "ZDOTDIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    file = tmp_path / ".zshrc"
+    file.write_text(startup)
+    assert call("--install-completion", "--shell", "zsh").status == 0
+    text = file.read_text()
+    assert "compdef _" in text
+    assert call("--install-completion", "--shell", "zsh").status == 0
+    assert file.read_text() == text
+    if (zsh := shutil.which("zsh")) is not None:
+        command = [zsh, "-ic", "print ${_comps[realtime-trio]}"]
+        done = subprocess.run(command, check=True, timeout=60, capture_output=True)
+        assert done.stdout.decode().strip().endswith("realtime-trio")
+
+
+def test_completion_leaves_oh_my_zsh_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Call
+) -> None:
+    """It has a directory for completions, which it loads itself."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("ZSH_CUSTOM", str(tmp_path))
+    for before in (None, "source oh-my-zsh\n"):
+        if before is not None:
+            (tmp_path / ".zshrc").write_text(before)
+        assert call("--install-completion", "--shell", "zsh").status == 0
+    assert (tmp_path / ".zshrc").read_text() == "source oh-my-zsh\n"
 
 
 def test_completion_into_a_file(tmp_path: Path, call: Call) -> None:

@@ -150,6 +150,15 @@ async def test_using_a_turn_that_was_not_entered_raises(
         realtime_client.push_to_talk().send  # type: ignore[attr-defined]  # noqa: B018
 
 
+async def test_a_file_is_not_sent_by_a_closed_client(
+    realtime_server: rt.server.RealtimeServer, autojump_clock: object
+) -> None:
+    async with rt.open_client(realtime_server.url, auth="any") as client:
+        await client.ready()
+    with pytest.raises(rt.ClosedError):
+        await client.upload_file(b"x", filename="x")
+
+
 def test_under_asyncio_the_error_names_the_right_client() -> None:
     async def main() -> None:
         async with rt.open_client("http://127.0.0.1:9", auth="any"):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -37,7 +38,7 @@ class RedisServer:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start, and wait until it listens."""
+        """Start, and wait until it answers: it listens before it has loaded its data."""
         self.socket.unlink(missing_ok=True)
         options = ("--port", "0", "--unixsocket", str(self.socket), "--dir", str(self._folder))
         kept = ("--save", "", *self._options)
@@ -45,10 +46,17 @@ class RedisServer:
             [server_path(), *options, *kept], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         until = time.monotonic() + 20
-        while not self.socket.exists():
+        while not self._answers():
             assert self.process.poll() is None, "the Redis of the test did not start"
-            assert time.monotonic() < until, "the Redis of the test does not listen"
+            assert time.monotonic() < until, "the Redis of the test does not answer"
             time.sleep(0.02)
+
+    def _answers(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as asking, suppress(OSError):
+            asking.connect(str(self.socket))
+            asking.sendall(b"PING\r\n")
+            return asking.recv(64).startswith(b"+PONG")
+        return False
 
     def kill(self) -> None:
         """End it as a power cut does."""
