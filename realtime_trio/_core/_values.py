@@ -320,8 +320,9 @@ class Recent(Compared, Generic[K, V], frozen=True, eq=False, gc=False):
 
     def set(self, key: K, value: V) -> Recent[K, V]:
         """Return a mapping in which ``key`` is the newest."""
-        base = self
-        if len(self._keys) != self._count or self._count >= 4 * self._limit:
+        base, count = self, self._count
+        # States share the empty memory, so it never uses its own storage.
+        if not count or len(self._keys) != count or count >= 4 * self._limit:
             base = self._fork()
         count = base._count
         base._index[key] = count

@@ -107,11 +107,7 @@ class Subscribers:
         return self.find(cls) if targets is None else targets
 
     def find(self, cls: type[Any]) -> tuple[Put, ...]:
-        """Look up the subscribers of a class.
-
-        Classes with the same subscribers share one tuple: with a thousand clients, a tuple for each
-        class of each client is a burden on the garbage collector.
-        """
+        """Look up the subscribers of a class. Classes with the same subscribers share a tuple."""
         known = _TARGETS[self._lane]
         target = known[cls] if cls in known else known.setdefault(cls, _target_of(self._lane, cls))
         targets: tuple[Put, ...] = ()

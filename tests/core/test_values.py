@@ -304,6 +304,14 @@ def test_a_memory_equals_only_a_memory() -> None:
     assert memory != [(1, 1)]
 
 
+def test_an_empty_memory_can_be_shared() -> None:
+    """What begins with it keeps nothing in it."""
+    empty: Recent[int, int] = Recent(LIMIT)
+    first, second = empty.set(1, 1), empty.set(2, 2)
+    assert (first.items(), second.items(), empty.items()) == ([(1, 1)], [(2, 2)], [])
+    assert empty._keys == []
+
+
 def test_a_memory_keeps_its_storage_without_a_fork() -> None:
     memory: Recent[int, int] = Recent(LIMIT)
     first = memory = memory.set(1, 1)
