@@ -234,6 +234,9 @@ class Shell:
             await self._moves.park()
         self.pipeline.start(nursery)
         nursery.start_soon(self.tokens.keep_fresh)
+        # The tasks that the caller has started by its first checkpoint make their first step in
+        # this round: what they subscribe to at once misses nothing either.
+        await trio.lowlevel.checkpoint()
         await self._supervise(self._first_link, nursery)
         await trio.sleep_forever()
 
@@ -246,7 +249,7 @@ class Shell:
         return await self.supervisor.open(self.nursery)
 
     def start(self, link: Link) -> None:
-        """Start to receive at the caller's next checkpoint."""
+        """Start to receive after the caller's next checkpoint."""
         self._first_link = link
         self._moves.unpark_all()
 

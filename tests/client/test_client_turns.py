@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import pytest
 import trio
@@ -15,6 +16,7 @@ from realtime_trio._config import ClientConfig
 from realtime_trio._core._notifications import CancelConfirmed as CancelNote
 from realtime_trio._core._notifications import Initialized, MessageComplete
 from realtime_trio._exceptions import ClosedError, InDoubt, NotSent, TurnError
+from realtime_trio._lanes._subscription import Subscription
 from realtime_trio._turns._outcome import TurnCancelled, TurnCompleted, TurnFailed, TurnLost
 from realtime_trio._turns._turn_progress import Turn
 from realtime_trio.server import RealtimeServer, open_server
@@ -387,3 +389,22 @@ async def test_a_wire_event_reaches_its_subscribers(autojump_clock: object) -> N
         first = client.subscribe(ev.UiSessionIdChangedEvent)
         await client.ready()
         assert (await first.receive()).ui_session_id == client.state.control.ui_session_id
+
+
+async def test_a_task_that_subscribes_at_once_misses_nothing(autojump_clock: object) -> None:
+    """Nor does what a task subscribes to in its first step; in any order of the tasks."""
+
+    async def consume(client: Client, *, task_status: trio.TaskStatus[Subscription[Any]]) -> None:
+        task_status.started(client.subscribe(ev.UiSessionIdChangedEvent))
+        await trio.sleep_forever()
+
+    for _ in range(20):
+        async with (
+            open_server() as server,
+            open_client(server.url, auth="any") as client,
+            trio.open_nursery() as nursery,
+        ):
+            first = await nursery.start(consume, client)
+            await client.ready()
+            assert first.statistics().depth == 1
+            nursery.cancel_scope.cancel()
