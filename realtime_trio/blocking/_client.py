@@ -241,7 +241,8 @@ class Client(Commands):
         Cancelling it ends the transfer. Raises ``ValueError`` for a file above
         ``config.max_file_size``, ``OSError`` for one that cannot be read,
         :class:`~realtime_trio.ConnectionFailed` and
-        :class:`~realtime_trio.AuthenticationError` as REST calls do. Waits until the server
+        :class:`~realtime_trio.AuthenticationError` as REST calls do,
+        :class:`~realtime_trio.ClosedError` once the client is closed. Waits until the server
         has sent the id of the UI session.
         """
         return self._door.call(
@@ -302,10 +303,11 @@ def open_client(
     ``headers`` are sent with each upgrade and call, ``open_stream(host, port)`` returns the
     stream to use instead of TCP. They also apply to a ``transport`` of this library.
 
-    The block starts when the first connection is open and proven. The client starts to receive at
-    the first checkpoint of the block, so a subscription made before that misses nothing. Lost
-    connections are replaced. Leaving always returns within ``config.close_deadline`` seconds, and
-    no task is left running.
+    The block starts when the first connection is open and proven. The client starts to receive
+    after the first checkpoint of the block: a subscription made before that misses nothing, nor
+    does one in the first step of a task that the block started before. Lost connections are
+    replaced. Leaving always returns within ``config.close_deadline`` seconds, and no task is left
+    running.
 
     Raises what the body raises. Otherwise raises the reason why the client ended, not in a group:
     :class:`~realtime_trio.ConnectionFailed`, :class:`~realtime_trio.ConnectionLost` or
