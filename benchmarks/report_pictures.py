@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -34,6 +35,7 @@ QUESTIONS = (
     "socket",
     "latency",
     "growth",
+    "fleet",
     "peers_parsing",
     "peers_pipecat",
     "peers_socket",
@@ -114,7 +116,11 @@ def share_of(what: str, value: str, _: str, limit: str, mark: str) -> _plots.Sha
 def _drawn(table: Table) -> list[str]:
     if table.name == _BUDGET:
         return [shown for shown in [_plots.shares([share_of(*row) for row in table.rows])] if shown]
-    return _plots.bars(answer_of(table))
+    answer = answer_of(table)
+    units = Counter(series.unit for series in answer.series)
+    # A picture of one bar would compare nothing.
+    compared = tuple(series for series in answer.series if units[series.unit] > 1)
+    return _plots.bars(attrs.evolve(answer, series=compared))
 
 
 def digest_of(picture: str) -> str:

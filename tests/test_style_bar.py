@@ -65,7 +65,7 @@ BROAD_EXCEPTS: Mapping[str, str] = MappingProxyType(
         ),
         "realtime_trio._voice._audio_lane.AudioLane.play_to": "one clear error leaves the playback",
         "realtime_trio._session._unwrapping_nursery.unwrapping_nursery": "errors leave bare",
-        "realtime_trio.fleet._redis_host.open_host": "errors leave bare, as from open_client",
+        "realtime_trio.fleet._redis_host._hold_host": "errors leave bare, as from open_client",
         "realtime_trio.fleet._redis_host.RedisHost.run.work": "raised again in the caller",
         "realtime_trio.fleet._redis_host.RedisHost.soon.work": "raises what is not of Redis",
         "realtime_trio.fleet._seat_run.SeatRun.run": "a session never ends its node",

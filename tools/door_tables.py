@@ -173,7 +173,7 @@ INTERNAL: Final = frozenset(
         *("Receipt.settle", "Receipt.log_queued", "Receipt.log_sending", "Receipt.written_ahead"),
         *("TurnChannel.put", "TurnChannel.finish", "NodeChanges.put", "NodeChanges.finish"),
         *("RemoteReceipt.move", "RemoteReceipt.settle", "RemoteReceipt.close"),
-        *("Node.beat", "Node.claim", "Node.leave"),
+        *("Node.beat", "Node.claim", "Node.look", "Node.finish"),
     }
 )
 """Members for other parts of the client: only their names are public."""

@@ -2,13 +2,15 @@
 
 Rows are blocks of entries, each with a checksum: SQLite silently drops everything after a damaged
 place in its WAL, and its integrity check does not detect a flipped byte in a block.
-The positions and names in the rows are checked against the contents of the blocks.
+The positions and names in the rows are checked against the contents of the blocks. A flipped byte
+can also change the type of a value, so each value is only used if it has the type of its column.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import time
+import zlib
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -109,16 +111,21 @@ class JournalFile(OwnedFile):
             positions = [
                 int(row[0])
                 for row in run(
-                    "SELECT position FROM snapshots WHERE session = ? ORDER BY position",
+                    "SELECT position FROM snapshots WHERE session = ? "
+                    "AND typeof(position) = 'integer' ORDER BY position",
                     (session,),
                 )
             ]
             base = self._base(session, positions, before) if before is not None else 0
             kept = {*positions[-snapshots:], *([base] if base else [])}
-            held = {int(row[0]) for row in run("SELECT last FROM gaps WHERE session=?", (session,))}
-            (oldest,) = self._one(
-                "SELECT coalesce(min(first), 0) FROM blocks WHERE session=?", session
-            )
+            held = {
+                int(row[0])
+                for row in run(
+                    "SELECT last FROM gaps WHERE session = ? AND typeof(last) = 'integer'",
+                    (session,),
+                )
+            }
+            oldest = self._first(session, 0)
             for position in positions:
                 # The snapshot after a gap or a trimmed beginning stays as long as its entries.
                 needed = position > base and (position in held or position == oldest - 1)
@@ -134,7 +141,8 @@ class JournalFile(OwnedFile):
     def _base(self, session: int, positions: Sequence[int], before: float) -> int:
         """Return the newest snapshot with only old entries before it, or 0."""
         (old,) = self._one(
-            "SELECT coalesce(max(last), 0) FROM blocks WHERE session = ? AND ended < ?",
+            "SELECT coalesce(max(last), 0) FROM blocks WHERE session = ? AND ended < ? "
+            "AND typeof(last) = 'integer'",
             session,
             before,
         )
@@ -236,20 +244,35 @@ class JournalFile(OwnedFile):
 
     # -- reading ---------------------------------------------------------------------------
 
+    def _first(self, session: int, default: int) -> int:
+        """Return the first position of the blocks."""
+        (first,) = self._one(
+            "SELECT coalesce(min(first), ?) FROM blocks "
+            "WHERE session = ? AND typeof(first) = 'integer'",
+            default,
+            session,
+        )
+        return first
+
     def _last(self, session: int) -> int:
         """Return the last position in use, in blocks, gaps and snapshots."""
-        return self._one(
-            "SELECT max(coalesce((SELECT max(last) FROM blocks WHERE session = ?1), 0), "
-            "coalesce((SELECT max(last) FROM gaps WHERE session = ?1), 0), "
-            "coalesce((SELECT max(position) FROM snapshots WHERE session = ?1), 0))",
-            session,
-        )[0]
+        places = (("last", "blocks"), ("last", "gaps"), ("position", "snapshots"))
+        return max(
+            self._one(
+                f"SELECT coalesce(max({column}), 0) FROM {table} "
+                f"WHERE session = ? AND typeof({column}) = 'integer'",
+                session,
+            )[0]
+            for column, table in places
+        )
 
     def names(self) -> tuple[str, ...]:
         """Return the names of all logs, the most recently written one last."""
         with self._explained("read"):
-            rows = self._db.execute("SELECT name, crc FROM sessions ORDER BY written, id")
-            return tuple(str(name) for name, crc in rows if crc == name_crc(name))
+            rows = self._db.execute(
+                "SELECT CAST(name AS BLOB), crc FROM sessions ORDER BY written, id"
+            )
+            return tuple(str(name, "utf-8") for name, crc in rows if crc == zlib.crc32(name))
 
     def info(self, name: str) -> LogInfo | None:
         """Return the description of a log."""
@@ -260,20 +283,23 @@ class JournalFile(OwnedFile):
             position = self._last(session)
             run = self._db.execute
             gaps = run(
-                "SELECT first, last, why FROM gaps WHERE session = ? ORDER BY first", (session,)
+                "SELECT first, last, CAST(why AS BLOB) FROM gaps WHERE session = ? "
+                "AND typeof(first) = 'integer' AND typeof(last) = 'integer' ORDER BY first",
+                (session,),
             ).fetchall()
-            (closed,) = self._one("SELECT coalesce(closed, -1) FROM sessions WHERE id=?", session)
-            (first,) = self._one(
-                "SELECT coalesce(min(first), ?) FROM blocks WHERE session = ?",
-                position + 1,
-                session,
+            (clean,) = self._one(
+                "SELECT coalesce(closed = ?, 0) FROM sessions WHERE id = ?", position, session
             )
+            first = self._first(session, position + 1)
         return LogInfo(
             name=name,
             position=position,
             first=min([first, *(gap[0] for gap in gaps)]),
-            clean=closed == position,
-            gaps=tuple(LogGap(first=gap[0], last=gap[1], why=gap[2]) for gap in gaps),
+            clean=bool(clean),
+            gaps=tuple(
+                LogGap(first=gap[0], last=gap[1], why=str(gap[2], "utf-8", "replace"))
+                for gap in gaps
+            ),
         )
 
     def read(self, name: str, after: int, limit: int) -> list[LogBlock]:
@@ -284,12 +310,14 @@ class JournalFile(OwnedFile):
             session = self._number(name)
             rows = self._db.execute(
                 "SELECT first, last, data FROM blocks WHERE session = ? AND last > ? "
-                "ORDER BY first LIMIT ?",
+                "AND typeof(data) = 'blob' ORDER BY last LIMIT ?",
                 (session, after, limit),
             )
             for first, last, data in rows:
                 block = decode_block(data)
-                if (block.first, block.last) != (first, last) or first > after + 1:
+                if (block.first, block.last) != (first, last):
+                    continue  # it stands elsewhere in the log
+                if first > after + 1:
                     break
                 found.append(block)
                 after = last
@@ -300,7 +328,9 @@ class JournalFile(OwnedFile):
         found: list[StoredSnapshot] = []
         with suppress(sqlite3.DatabaseError):
             rows = self._db.execute(
-                "SELECT position, data FROM snapshots WHERE session = ? ORDER BY position DESC",
+                "SELECT position, data FROM snapshots WHERE session = ? "
+                "AND typeof(position) = 'integer' AND typeof(data) = 'blob' "
+                "ORDER BY position DESC",
                 (self._number(name),),
             )
             for position, data in rows:

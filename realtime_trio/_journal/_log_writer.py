@@ -17,6 +17,7 @@ Rule 3. A snapshot is taken every ``SNAPSHOT_EVERY`` entries, but not before the
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -94,7 +95,8 @@ class LogWriter:
     """Writes the log of one claim, from ``position`` on.
 
     ``stop``: an error of the store leaves :meth:`run`, instead of being tried again.
-    ``gather``: seconds that a block waits for more entries.
+    ``gather``: seconds that a block waits for more entries. ``beats``: whether it checks its claim
+    regularly while nothing is written; otherwise only when :meth:`hurry` is called.
     """
 
     def __init__(
@@ -105,6 +107,7 @@ class LogWriter:
         position: int,
         stop: bool = False,
         gather: float = GATHER,
+        beats: bool = True,
     ) -> None:
         self._store = store
         self._claim = claim
@@ -115,6 +118,7 @@ class LogWriter:
         self._closing = False
         self._stop = stop
         self._gather = gather
+        self._beat = _BEAT if beats else math.inf
         self._take_cut: CutTaker | None = None
         self._groups: list[BlockGroup] = []
         self._waiting = self._waiting_bytes = 0
@@ -161,7 +165,7 @@ class LogWriter:
         return self.position
 
     def hurry(self) -> None:
-        """Write the buffered entries without gathering more: a task waits for them."""
+        """Write the buffered entries without gathering more; check the claim if there are none."""
         self._urgent.set()
         self._wakeup.set()
 
@@ -235,7 +239,7 @@ class LogWriter:
 
     async def _write_once(self) -> None:
         if not self._has_work() and not self._cut_is_done() and not self._closing:
-            with trio.move_on_after(_BEAT):
+            with trio.move_on_after(self._beat if self.error is None else _BEAT):
                 await self._wakeup.wait()
         self._wakeup = trio.Event()
         if self._waiting < _ENOUGH and not self._closing and self._waiting:

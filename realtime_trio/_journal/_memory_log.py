@@ -31,6 +31,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._logs: dict[str, _Kept] = {}
+        self._forgotten: dict[str, int] = {}
 
     async def info(self, name: str) -> LogInfo | None:
         """Return the description of a log."""
@@ -54,21 +55,23 @@ class MemoryStore:
 
     def claim_now(self, name: str) -> LogClaim:
         """Become the writer of a log, without waiting."""
-        log = self._logs.pop(name) if name in self._logs else _Kept()
+        token = self._forgotten.pop(name, 0)
+        log = self._logs.pop(name) if name in self._logs else _Kept(token=token)
         self._logs[name] = log
         log.token += 1
         return LogClaim(name=name, token=log.token)
 
     def token_of(self, name: str) -> int:
         """The token of the latest claim, 0 for none."""
-        return self._logs[name].token if name in self._logs else 0
+        return self._logs[name].token if name in self._logs else self._forgotten.get(name, 0)
 
     def position_of(self, name: str) -> int:
         """The last position in use, 0 for none."""
         return self._logs[name].position if name in self._logs else 0
 
     def forget(self, name: str) -> None:
-        """Drop a log."""
+        """Drop a log; its claims stay invalid if it is created again."""
+        self._forgotten[name] = self.token_of(name)
         self._logs.pop(name, None)
 
     def _claimed(self, claim: LogClaim) -> _Kept:

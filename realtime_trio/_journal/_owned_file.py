@@ -132,16 +132,23 @@ class OwnedFile:
                 run(f"PRAGMA user_version={_VERSION}")
                 for statement in _SCHEMA.split(";"):
                     run(statement)
+        with self._transaction():
+            run("CREATE INDEX IF NOT EXISTS blocks_by_end ON blocks (session, last)")
         run("PRAGMA journal_mode=WAL")
         run("PRAGMA wal_autocheckpoint=1000")
 
     def _become_owner(self) -> None:
         token = secrets.token_hex(16)
         with self._explained("open"), self._transaction():
-            row = self._db.execute("SELECT token, pid, host, beat FROM owner").fetchone()
-            if row is not None and _alive(*row):
+            row = self._db.execute(
+                "SELECT CAST(token AS BLOB), pid, CAST(host AS BLOB), beat FROM owner "
+                "WHERE typeof(pid) = 'integer' AND typeof(beat) = 'real'"
+            ).fetchone()
+            other, pid, host, beat = row or (b"", 0, b"", 0.0)
+            host = str(host, "utf-8", "replace")
+            if row is not None and _alive(str(other, "utf-8", "replace"), pid, host, beat):
                 message = (
-                    f"process {row[1]} on {row[2]} writes to the journal {self.path}: "
+                    f"process {pid} on {host} writes to the journal {self.path}: "
                     "a journal has one writer"
                 )
                 raise JournalInUse(message)
@@ -270,7 +277,7 @@ def _alive(token: str, pid: int, host: str, beat: float) -> bool:
         return False
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # the latter: the number itself is damaged
         return False
     except PermissionError:
         pass

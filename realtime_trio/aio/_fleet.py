@@ -153,8 +153,8 @@ def open_node(
     unique suffix.
 
     Leaving the block drains the node within ``drain`` seconds: turns end, and other nodes take
-    the sessions over. If the block is cancelled or raises, the sessions are closed and released
-    immediately.
+    the sessions over. If the block is cancelled or raises, its connections are closed and its
+    lease ends, so that other nodes take the sessions over at once.
 
     Raises :class:`~realtime_trio.JournalError` if the log cannot be opened, ``ValueError`` for
     numbers that are not positive. If the log fails later, the node continues: see

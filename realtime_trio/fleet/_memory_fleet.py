@@ -60,7 +60,7 @@ class MemoryLog(MemoryStore):
 
     def writer(self, claim: LogClaim, *, position: int) -> LogWriter:
         """Return a writer for the log of this claim."""
-        return LogWriter(self, claim, position=position, gather=0.0)
+        return LogWriter(self, claim, position=position, gather=0.0, beats=False)
 
     @asynccontextmanager
     async def opened(self) -> AsyncGenerator[None, None]:

@@ -7,7 +7,7 @@ import math
 import random
 import secrets
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, final
 
@@ -29,6 +29,8 @@ _logger: Final = logging.getLogger("realtime_trio.fleet")
 _LEASE: Final = 2.0
 """Heartbeats that a node may miss before its sessions are taken over."""
 _LEAVE: Final = 1.0
+_LOOK: Final = 2.0
+"""Seconds after which a node at the latest looks whether its sessions are still its own."""
 _AHEAD: Final = 4
 """Sessions that wait to be dialled, for each that is being dialled."""
 _AGAIN: Final = (1.0, 2.0, 5.0, 15.0, 60.0)
@@ -87,6 +89,7 @@ class Node:
         self._claiming = trio.CancelScope()
         self._empty = trio.lowlevel.ParkingLot()
         self._beat_at: float | None = None
+        self._looked_at = trio.current_time()
         self._steady_since = math.inf
         self._opened = trio.lowlevel.ParkingLot()
         self._error: JournalError | None = None
@@ -168,7 +171,7 @@ class Node:
         self._error = exc
 
     async def claim(self) -> None:
-        """Look for sessions that nobody holds, until cancelled."""
+        """Look for sessions that nobody holds, until cancelled or drained."""
         with self._claiming:
             while True:
                 try:
@@ -182,26 +185,56 @@ class Node:
         if self._room() <= 0:
             return
         until = trio.current_time() + self._heartbeat
-        seats = await self._log.seats()
+        seats = await self._look()
         alive = await self._log.nodes()
         free = [seat for seat in seats if self._is_free(seat, alive)]
         self._random.shuffle(free)
-        for seat in free:
-            if not await self._may_dial(until) or self._room() <= 0:
-                return
-            await self._seize(seat)
+        while free and self._error is None:
+            count = await self._dialled_soon(until)
+            async with trio.open_nursery() as nursery:
+                for seat in free[:count]:
+                    nursery.start_soon(self._seize, seat)
+            free = free[count:] if count else []
+
+    async def look(self) -> None:
+        """Look whether the sessions are still this node's, until cancelled.
+
+        Claiming looks as well, so this one looks only while the node is full or drains.
+        """
+        while True:
+            await trio.sleep_until(self._looked_at + _LOOK)
+            if trio.current_time() >= self._looked_at + _LOOK:
+                try:
+                    await self._look()
+                except JournalError as exc:
+                    self._failed(exc)
+
+    async def _look(self) -> Sequence[Seat]:
+        """Read all seats, and let the writers of those that are no longer held check their claims.
+
+        Writers of idle sessions do not check them: that would cost more than their events.
+        """
+        self._looked_at = trio.current_time()
+        seats = await self._log.seats()
+        by_name = {seat.name: seat for seat in seats}
+        for name, run in self._runs.items():
+            run.compare(by_name.get(name), self.name)
+        return seats
 
     def _room(self) -> int:
         return self._capacity - len(self._runs)
 
-    async def _may_dial(self, until: float) -> bool:
-        """Claim only as many sessions as can be dialled soon; other nodes claim the rest."""
-        most = _AHEAD * self._limiter.total_tokens
+    async def _dialled_soon(self, until: float) -> int:
+        """Return how many sessions can be dialled soon; other nodes claim the rest.
+
+        They are claimed at once: while the first of them open, a node has little time for others.
+        """
+        most = _AHEAD * int(self._limiter.total_tokens)
         with trio.move_on_at(until):
-            while sum(not run.open for run in self._runs.values()) >= most:
+            while (waiting := sum(not run.open for run in self._runs.values())) >= most:
                 await self._opened.park()
-            return True
-        return False
+            return min(self._room(), most - waiting)
+        return 0
 
     def _is_free(self, seat: Seat, alive: frozenset[str]) -> bool:
         if seat.name in self._runs:
@@ -221,7 +254,11 @@ class Node:
         return trio.current_time() - self._steady_since >= _LEASE * self._heartbeat
 
     async def _seize(self, seat: Seat) -> None:
-        claim = await self._log.seize(seat, self.name)
+        try:
+            claim = await self._log.seize(seat, self.name)
+        except JournalError as exc:
+            self._failed(exc)
+            return
         if claim is None:
             return
         run = SeatRun(
@@ -273,14 +310,23 @@ class Node:
         while self._runs:
             await self._empty.park()
 
-    async def leave(self) -> None:
-        """End the lease of this node; if the log fails, the lease expires."""
-        try:
-            await self._log.end_node(self.name)
-        except JournalError as exc:
-            self._failed(exc)
+    def finish(self) -> None:
+        """End the channels of changes."""
         for listener in self._listeners:
             listener.finish()
+
+
+@asynccontextmanager
+async def _lease(log: FleetLog, name: str) -> AsyncGenerator[None, None]:
+    """End the lease of a node with this block; if the log fails, the lease expires."""
+    try:
+        yield
+    finally:
+        with trio.move_on_after(_LEAVE, shield=True):
+            try:
+                await log.end_node(name)
+            except JournalError as exc:
+                _logger.warning("%s: %s", name, exc)
 
 
 @asynccontextmanager
@@ -304,8 +350,8 @@ async def open_node(
     unique suffix.
 
     Leaving the block drains the node within ``drain`` seconds: turns end, and other nodes take
-    the sessions over. If the block is cancelled or raises, the sessions are closed and released
-    immediately.
+    the sessions over. If the block is cancelled or raises, its connections are closed and its
+    lease ends, so that other nodes take the sessions over at once.
 
     Raises :class:`~realtime_trio.JournalError` if the log cannot be opened, ``ValueError`` for
     numbers that are not positive. If the log fails later, the node continues: see
@@ -316,22 +362,23 @@ async def open_node(
         if not value > 0:
             message = f"{key} must be greater than 0, not {value!r}"
             raise ValueError(message)
-    async with log.opened(), unwrapping_nursery() as nursery:
+    name = f"{name or 'node'}-{secrets.token_hex(3)}"
+    async with log.opened(), _lease(log, name), unwrapping_nursery() as nursery:
         node = Node(
             log,
             dial,
             nursery,
-            name=f"{name or 'node'}-{secrets.token_hex(3)}",
+            name=name,
             capacity=capacity,
             heartbeat=heartbeat,
             limiter=trio.CapacityLimiter(dials),
         )
         nursery.start_soon(node.beat)
         nursery.start_soon(node.claim)
+        nursery.start_soon(node.look)
         try:
             yield node
             with trio.move_on_after(drain):
                 await node.drain()
         finally:
-            with trio.move_on_after(_LEAVE, shield=True):
-                await node.leave()
+            node.finish()

@@ -35,12 +35,14 @@ from ._fleet_log import (
     Spec,
     shard_of,
 )
-from ._redis_host import RedisHost, open_host
+from ._redis_host import RedisHost, check_url, open_host
 
 __all__ = ["RedisLog"]
 
 _NODES: Final = "rt:nodes"
 _SHARDS: Final = "rt:shards"
+_FENCED_AFTER_REMOVAL: Final = 24 * 3600 * 1000
+"""Milliseconds in which a node that held a removed session cannot make it again."""
 
 
 @final
@@ -49,8 +51,8 @@ class RedisLog:
 
     ``shards`` must be the same for all processes of a fleet, and never change. ``snapshots`` is the
     number of snapshots kept per session; entries before the oldest are dropped. Opening it raises
-    :class:`~realtime_trio.JournalError` if Redis cannot be reached or evicts keys
-    (``maxmemory-policy allkeys-*``), and without ``realtime-trio[redis]``.
+    :class:`~realtime_trio.JournalError` if Redis cannot be reached, refuses the login or evicts
+    keys (``maxmemory-policy allkeys-*``), and without ``realtime-trio[redis]``.
     """
 
     full_audio = False
@@ -59,6 +61,7 @@ class RedisLog:
         if isinstance(shards, bool) or shards < 1:
             message = f"RedisLog.shards must be at least 1, not {shards!r}"
             raise ValueError(message)
+        check_url(url)
         self._url = url
         self._snapshots = snapshots
         self.shards: int = shards
@@ -69,7 +72,7 @@ class RedisLog:
 
     def writer(self, claim: LogClaim, *, position: int) -> LogWriter:
         """Return a writer for the log of this claim."""
-        return LogWriter(self, claim, position=position, gather=0.0)
+        return LogWriter(self, claim, position=position, gather=0.0, beats=False)
 
     @asynccontextmanager
     async def opened(self) -> AsyncGenerator[None, None]:
@@ -150,7 +153,7 @@ class RedisLog:
         answer = await self._redis.script(script, keys, claim.token, claim.nonce, *args)
         match answer:
             case b"FENCED":
-                message = f"another node writes to the log {claim.name!r} now"
+                message = f"another node writes to the log {claim.name!r} now, or it was removed"
                 raise JournalInUse(message)
             case b"GONE":
                 message = f"Redis has lost the log {claim.name!r}"
@@ -230,8 +233,8 @@ class RedisLog:
     async def remove(self, name: str) -> None:
         """Remove a session."""
         sessions = self._sessions(shard_of(name, self.shards))
-        await self._redis.command("zrem", sessions, [name])
-        await self._redis.command("delete", self._keys(name, "own", "log", "snap", "cmd", "keys"))
+        keys = [*self._keys(name, "own", "log", "snap", "cmd", "keys"), sessions]
+        await self._redis.script("remove", keys, name, _FENCED_AFTER_REMOVAL)
 
     async def seats(self) -> Sequence[Seat]:
         """Return all sessions with their owners."""

@@ -22,7 +22,7 @@ from .._exceptions import JournalError
 from .._session._unwrapping_nursery import unwrapping_nursery
 from ._redis_scripts import SCRIPTS
 
-__all__ = ["RedisHost", "open_host"]
+__all__ = ["RedisHost", "check_url", "open_host"]
 
 T = TypeVar("T")
 _TIMEOUT: Final = 5.0
@@ -72,7 +72,7 @@ class RedisHost:
                 self._closing = True  # others may still wait for an answer
 
     async def check(self) -> None:
-        """Raise ``JournalError`` if Redis cannot be reached, or evicts keys."""
+        """Raise ``JournalError`` if Redis cannot be reached, refuses the login, or evicts keys."""
         policy = await self.run(lambda: self._main.config_get(["maxmemory-policy"]), may_fail=True)
         for value in policy.values() if policy else ():
             text = value.decode() if isinstance(value, bytes) else str(value)
@@ -105,9 +105,15 @@ class RedisHost:
         await done.wait()
         if found:
             return found[0]
-        if failed and may_fail and isinstance(failed[0], self._module.exceptions.ResponseError):
+        if failed and may_fail and self._is_answer(failed[0]):
             return None
         raise self.explained(failed[0] if failed else OSError("the log was closed"))
+
+    def _is_answer(self, exc: Exception) -> bool:
+        """Whether Redis works and refuses only this command."""
+        errors = self._module.exceptions
+        refused = isinstance(exc, errors.ResponseError)
+        return refused and not isinstance(exc, errors.AuthenticationError)
 
     def explained(self, exc: Exception) -> Exception:
         """Describe an error of Redis or of the connection."""
@@ -179,6 +185,15 @@ def _tls(url: str) -> ssl.SSLContext:
     return context
 
 
+def check_url(url: str) -> None:
+    """Raise ``ValueError`` for a URL that is not one of a Redis; the message has no secrets."""
+    parts = urlsplit(url)
+    place = parts.path.strip("/") if parts.scheme == "unix" else parts.hostname
+    if parts.scheme not in {"redis", "rediss", "unix"} or not place:
+        message = "RedisLog needs a URL like redis://HOST:PORT, rediss://HOST:PORT or unix:///PATH"
+        raise ValueError(message)
+
+
 def _place(url: str) -> str:
     """Return the address of a Redis, without the secrets in its URL."""
     parts = urlsplit(url)
@@ -188,18 +203,35 @@ def _place(url: str) -> str:
 
 @asynccontextmanager
 async def open_host(url: str) -> AsyncGenerator[RedisHost, None]:
-    """Hold connections to a Redis within this block; errors of the block are raised bare."""
-    failure: BaseException | None = None
+    """Hold connections to a Redis within this block; errors of the block are raised bare.
+
+    Commands also work while the block is being cancelled, so that it can release what it holds.
+    """
     async with unwrapping_nursery() as nursery:
-        host = RedisHost(url, nursery)
-        async with host.connected():
-            try:
-                await host.check()
-                yield host
-            except BaseException as exc:  # raised again below, outside the group of coredis
-                failure = exc
-        if failure is not None:
-            try:
-                raise failure
-            finally:
-                del failure  # it refers to this frame
+        host, scope = await nursery.start(_hold_host, url)
+        # Set here: a task that shields itself while its start is cancelled never ends.
+        scope.shield = True
+        try:
+            yield host
+        finally:
+            scope.cancel()
+
+
+async def _hold_host(
+    url: str,
+    task_status: trio.TaskStatus[tuple[RedisHost, trio.CancelScope]] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    failure: Exception | None = None
+    with trio.CancelScope() as scope:
+        async with unwrapping_nursery() as nursery:
+            host = RedisHost(url, nursery)
+            async with host.connected():
+                try:
+                    await host.check()
+                except Exception as exc:  # raised again below, outside the group of coredis
+                    failure = exc
+                else:
+                    task_status.started((host, scope))
+                    await trio.sleep_forever()
+    if failure is not None:
+        raise failure

@@ -24,6 +24,7 @@ local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
 
 _CREATE: Final = f"""{_NOW}
 if redis.call('HSETNX', KEYS[1], 'spec', ARGV[2]) == 0 then return 0 end
+redis.call('PERSIST', KEYS[1])
 redis.call('HSETNX', KEYS[1], 'token', '0')
 redis.call('HSETNX', KEYS[1], 'pos', '0')
 redis.call('HSETNX', KEYS[1], 'clean', '1')
@@ -31,7 +32,21 @@ redis.call('HSETNX', KEYS[1], 'epoch', ARGV[3])
 redis.call('ZADD', KEYS[2], now, ARGV[1])
 return 1
 """
+# The token stays for a while, so that nodes which hold the session lose it, also if it is created
+# again. A claim that Redis does not know at all is one that it has lost.
+_REMOVE: Final = """
+local token = redis.call('HGET', KEYS[1], 'token')
+redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5])
+redis.call('ZREM', KEYS[6], ARGV[1])
+if token then
+  redis.call('HSET', KEYS[1], 'token', token)
+  redis.call('HINCRBY', KEYS[1], 'token', 1)
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+end
+return 'OK'
+"""
 _CLAIM: Final = f"""{_NOW}
+redis.call('PERSIST', KEYS[1])
 redis.call('HSETNX', KEYS[1], 'pos', '0')
 redis.call('HSETNX', KEYS[1], 'clean', '1')
 redis.call('HSETNX', KEYS[1], 'epoch', ARGV[3])
@@ -162,6 +177,7 @@ SCRIPTS: Final = {
     "node": _NODE,
     "nodes": _NODES,
     "release": _RELEASE,
+    "remove": _REMOVE,
     "seats": _SEATS,
     "seize": _SEIZE,
     "snapshot": _SNAPSHOT,

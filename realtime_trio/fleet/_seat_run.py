@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from typing import Final, Literal, TypeAlias, final
 
 import attrs
@@ -26,7 +26,6 @@ __all__ = ["Claim", "Dial", "DialFunction", "SeatEnd", "SeatRun"]
 
 Dial: TypeAlias = DialOptions
 _FINISH: Final = 5.0
-_GIVE_BACK: Final = 1.0
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -94,14 +93,19 @@ class SeatRun:
         if not self.open:
             self._scope.cancel()
 
+    def compare(self, seat: Seat | None, node: str) -> None:
+        """Check the claim if the seat, as a node has just read it, does not have it."""
+        held = seat is not None and (seat.node, seat.token) == (node, self._claim.token)
+        if not held and self.life is not None:
+            self.life.writer.hurry()
+
     async def run(self) -> SeatEnd:
-        """Hold the session; return how that ended. Errors of the session are not raised."""
+        """Hold the session; return how that ended. Errors of the session are not raised.
+
+        If it is cancelled, the session is not released: its node leaves, and its lease ends.
+        """
         try:
             await self._run()
-        except trio.Cancelled:
-            with trio.move_on_after(_GIVE_BACK, shield=True), suppress(JournalError):
-                await self._log.release(self._claim)
-            raise
         except Exception as exc:
             blames: Literal["the log", "the session"] = "the session"
             if isinstance(exc, JournalError):

@@ -15,6 +15,7 @@ import msgspec
 
 from .._journal._journal_file import JournalFile
 from .._journal._log_store import LogClaim
+from .._journal._owned_file import name_crc
 from ._fleet_log import (
     KEPT_COMMANDS,
     MAX_COMMANDS,
@@ -34,6 +35,7 @@ CREATE TABLE IF NOT EXISTS nodes (node TEXT PRIMARY KEY, until REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS seats (
     name TEXT PRIMARY KEY, spec BLOB NOT NULL, node TEXT, commands INTEGER NOT NULL
 );
+CREATE TABLE IF NOT EXISTS removed (name TEXT PRIMARY KEY, token INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS commands (
     name TEXT NOT NULL, number INTEGER NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL,
     frame TEXT NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (name, number)
@@ -60,6 +62,15 @@ class SharedFile(JournalFile):
             with self._transaction():
                 yield 0 if claim is None else self._session(claim)
 
+    def _claim(self, name: str) -> LogClaim:
+        """Claim a log; the claims of a removed one stay invalid."""
+        self._db.execute(
+            "INSERT OR IGNORE INTO sessions (name, crc, token, closed, written) "
+            "SELECT name, ?, token, 0, ? FROM removed WHERE name = ?",
+            (name_crc(name), time.time(), name),
+        )
+        return super()._claim(name)
+
     # -- seats -----------------------------------------------------------------------------
 
     def create(self, name: str, spec: Spec) -> bool:
@@ -75,6 +86,10 @@ class SharedFile(JournalFile):
         """Remove a session."""
         with self._writing():
             run = self._db.execute
+            run(
+                "INSERT OR REPLACE INTO removed SELECT name, token FROM sessions WHERE name=?",
+                (name,),
+            )
             number = self._number(name)
             for table in ("blocks", "gaps", "snapshots"):
                 run(f"DELETE FROM {table} WHERE session = ?", (number,))
@@ -85,8 +100,9 @@ class SharedFile(JournalFile):
         """Return all sessions, or one."""
         with self._explained("read"):
             rows = self._db.execute(
-                "SELECT seats.name, node, coalesce(token, 0), spec FROM seats "
-                "LEFT JOIN sessions USING (name) WHERE ?1 IS NULL OR seats.name = ?1",
+                "SELECT seats.name, node, coalesce(sessions.token, removed.token, 0), spec "
+                "FROM seats LEFT JOIN sessions USING (name) LEFT JOIN removed USING (name) "
+                "WHERE ?1 IS NULL OR seats.name = ?1",
                 (name,),
             ).fetchall()
         return [

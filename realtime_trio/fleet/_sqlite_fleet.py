@@ -51,7 +51,7 @@ class SqliteLog(ThreadedStore[SharedFile]):
 
     def writer(self, claim: LogClaim, *, position: int) -> LogWriter:
         """Return a writer for the log of this claim."""
-        return LogWriter(self, claim, position=position, gather=0.005)
+        return LogWriter(self, claim, position=position, gather=0.005, beats=False)
 
     @asynccontextmanager
     async def opened(self) -> AsyncGenerator[None, None]:

@@ -93,6 +93,12 @@ def test_a_text_without_tables_is_refused(text: str) -> None:
         list(report_pictures.draw(text))
 
 
+def test_a_unit_with_one_row_has_no_picture() -> None:
+    alone = "### Fleet\n\n| fleet | median | spread | ratio |\n| --- | ---: | ---: | ---: |\n"
+    rows = "| owned | 2.5 s |  |  |\n| open | 2.6 s |  |  |\n| memory | 143 KB |  |  |\n"
+    assert [name for name, _ in report_pictures.draw(alone + rows)] == ["fleet.svg"]
+
+
 def test_a_cell_without_a_number_is_refused() -> None:
     with pytest.raises(ValueError, match="expected a number in the report, not 'fast'"):
         list(report_pictures.draw(SMALL.replace("1.13 x |", "fast |")))

@@ -43,7 +43,7 @@ class PartitionedLog:
 
     def writer(self, claim: LogClaim, *, position: int) -> LogWriter:
         """A writer that writes through this view."""
-        return LogWriter(self, claim, position=position, gather=0.0)
+        return LogWriter(self, claim, position=position, gather=0.0, beats=False)
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._log, name)

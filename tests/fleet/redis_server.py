@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -36,8 +37,17 @@ class RedisServer:
         self.url = f"unix://{self.socket}"
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        """Start, and wait until it listens."""
+    def files(self) -> dict[Path, bytes]:
+        """Return what is on disk now."""
+        return {path: path.read_bytes() for path in self._folder.rglob("*") if path.is_file()}
+
+    def start(self, files: dict[Path, bytes] | None = None) -> None:
+        """Start, and wait until it answers: it listens before it has loaded its data.
+
+        With ``files``, those replace what is on disk.
+        """
+        for path, data in (files or {}).items():
+            path.write_bytes(data)
         self.socket.unlink(missing_ok=True)
         options = ("--port", "0", "--unixsocket", str(self.socket), "--dir", str(self._folder))
         kept = ("--save", "", *self._options)
@@ -45,10 +55,17 @@ class RedisServer:
             [server_path(), *options, *kept], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         until = time.monotonic() + 20
-        while not self.socket.exists():
+        while not self._answers():
             assert self.process.poll() is None, "the Redis of the test did not start"
-            assert time.monotonic() < until, "the Redis of the test does not listen"
+            assert time.monotonic() < until, "the Redis of the test does not answer"
             time.sleep(0.02)
+
+    def _answers(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as asking, suppress(OSError):
+            asking.connect(str(self.socket))
+            asking.sendall(b"PING\r\n")
+            return asking.recv(64).startswith((b"+PONG", b"-NOAUTH"))
+        return False
 
     def kill(self) -> None:
         """End it as a power cut does."""

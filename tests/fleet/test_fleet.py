@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 import trio
 import trio.testing
 
 import realtime_trio as rt
+from realtime_trio._journal._log_store import LogClaim
 from realtime_trio._journal._recovery import recover_log
 from realtime_trio._log._log_entries import RemoteEntry
 from realtime_trio._log._state_snapshot import digest
-from realtime_trio.fleet import MemoryLog, RemoteSession
+from realtime_trio.fleet import MemoryLog, Node, RemoteSession, Seat
 from realtime_trio.server import RealtimeServer
 
 from .partition import PartitionedLog
@@ -67,6 +69,16 @@ async def commands_of(log: MemoryLog, name: str) -> list[tuple[int, str]]:
             if isinstance(item, RemoteEntry) and item.status != "cursor":
                 found.append((item.number, item.status))
     return found
+
+
+async def hold_node(
+    log: MemoryLog,
+    dial: DialTo,
+    task_status: trio.TaskStatus[Node] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    async with rt.fleet.open_node(log, dial) as node:
+        task_status.started(node)
+        await trio.sleep_forever()
 
 
 async def test_a_session_is_asked_from_another_process(
@@ -340,6 +352,102 @@ async def test_what_a_dead_node_had_reserved_is_in_doubt(
             receipt = await session.send_text("again", key="k")
             with trio.fail_after(10), pytest.raises(rt.InDoubt):
                 await receipt.sent()
+
+
+@pytest.mark.parametrize("how", ["cancelled", "raises"])
+async def test_a_node_that_ends_early_does_not_wait_for_its_lease(
+    realtime_server: RealtimeServer, autojump_clock: trio.testing.MockClock, how: str
+) -> None:
+    """Its connections are closed, then its lease ends: another node takes over at once."""
+    log = MemoryLog()
+    dial = dial_to(realtime_server)
+    async with attached(log) as session, trio.open_nursery() as nursery:
+        with trio.CancelScope() as scope, suppress(KeyError):
+            async with rt.fleet.open_node(log, dial, heartbeat=60.0) as node:
+                await session.ready()
+                other = await nursery.start(hold_node, log, dial)
+                await trio.sleep(5.0)
+                assert session.owner == node.name
+                if how == "raises":
+                    raise KeyError
+                scope.cancel()
+                await trio.sleep_forever()
+        assert await log.nodes() == {other.name}
+        assert realtime_server.statistics().connections == 0
+        with trio.fail_after(5.0):
+            while not other.health().takeovers:  # noqa: ASYNC110
+                await trio.sleep(0.1)
+            await session.ready()
+        nursery.cancel_scope.cancel()
+
+
+class CountedLog(MemoryLog):  # type: ignore[misc]  # final for users
+    """Counts what a node asks of the log while nothing happens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: Counter[str] = Counter()
+
+    async def beat(self, claim: LogClaim) -> None:
+        """Count the check of a claim."""
+        self.asked["beat"] += 1
+        await super().beat(claim)
+
+    async def seats(self) -> Sequence[Seat]:
+        """Count the look at all seats."""
+        self.asked["seats"] += 1
+        return await super().seats()
+
+
+@pytest.mark.parametrize("capacity", [40, 500])
+async def test_idle_sessions_ask_nothing_of_the_log(
+    realtime_server: RealtimeServer, autojump_clock: trio.testing.MockClock, capacity: int
+) -> None:
+    """A node looks at all of them at once, whether it has room or not."""
+    log = CountedLog()
+    async with (
+        rt.fleet.open_fleet(log) as fleet,
+        rt.fleet.open_node(log, dial_to(realtime_server), capacity=capacity) as node,
+    ):
+        for number in range(40):
+            await fleet.create(f"call-{number}")
+        while node.health().open < 40:  # noqa: ASYNC110
+            await trio.sleep(0.1)
+        await trio.sleep(5.0)
+        log.asked.clear()
+        await trio.sleep(20.0)
+        assert log.asked["beat"] == 0
+        assert 9 <= log.asked["seats"] <= 70
+
+
+@pytest.mark.parametrize("how", ["taken", "removed"])
+@pytest.mark.parametrize("capacity", [1, 500])
+async def test_a_node_notices_that_an_idle_session_is_no_longer_its_own(
+    realtime_server: RealtimeServer,
+    autojump_clock: trio.testing.MockClock,
+    how: str,
+    capacity: int,
+) -> None:
+    """Nothing is written, and no write is refused: it looks every two seconds at the latest."""
+    log = MemoryLog()
+    async with (
+        attached(log) as session,
+        rt.fleet.open_node(log, dial_to(realtime_server), capacity=capacity) as node,
+        node.changes() as changes,
+    ):
+        await session.ready()
+        await trio.sleep(3.0)
+        began = trio.current_time()
+        await log.beat_node("other", lease=600.0)
+        if how == "taken":
+            (seat,) = await log.seats()
+            assert await log.seize(seat, "other") is not None
+        else:
+            await log.remove("call-17")
+        while not isinstance(await changes.receive(), rt.fleet.Lost):
+            pass
+        assert trio.current_time() - began <= 2.5
+        assert realtime_server.statistics().connections == 0
 
 
 async def test_a_dial_that_fails_gives_the_session_back(

@@ -95,6 +95,36 @@ async def test_a_session_is_made_once(make: Make) -> None:
         assert await log.seat("a") is None
 
 
+async def test_the_owner_of_a_removed_session_cannot_write(make: Make) -> None:
+    """Nor when it is created again, and has another owner."""
+    async with make() as log:
+        await log.create("a", Spec())
+        (seat,) = await log.seats()
+        old = await log.seize(seat, "n1")
+        assert old is not None
+        await log.append(old, 1, _groups("1", "2"))
+        await log.remove("a")
+        await log.remove("a")
+        for again in (False, True):
+            if again:
+                assert await log.create("a", Spec(agent_key="lawyer"))
+                (seat,) = await log.seats()
+                assert seat.node is None
+            for write in (log.beat(old), log.append(old, 3, _groups("3")), log.release(old)):
+                with pytest.raises(rt.JournalInUse):
+                    await write
+        later = await log.seize(seat, "n2")
+        assert later is not None
+        assert later.token > old.token
+        await log.append(later, 1, _groups("new"))
+        with pytest.raises(rt.JournalInUse):
+            await log.append(old, 2, _groups("late"))
+        info = await log.info("a")
+        assert info is not None
+        assert info.position == 1
+        assert await log.names() == ("a",)
+
+
 async def test_of_two_nodes_one_seizes_a_session(make: Make) -> None:
     async with make() as log:
         await log.create("a", Spec())

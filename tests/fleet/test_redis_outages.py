@@ -20,6 +20,7 @@ from realtime_trio._log._log_entries import RemoteEntry
 from realtime_trio._log._log_fold import LogFold
 from realtime_trio._log._state_snapshot import StateSnapshot, digest, write_snapshot
 from realtime_trio.fleet import Fleet, Node, RedisLog, RemoteSession, Spec
+from realtime_trio.fleet._redis_host import RedisHost
 from realtime_trio.server import RealtimeServer, ScriptedTurn
 
 from .redis_server import RedisServer, running_redis
@@ -130,6 +131,78 @@ async def test_redis_hangs_for_a_while(realtime_server: RealtimeServer, redis: R
         with pytest.raises(trio.WouldBlock):
             changes.receive_nowait()
         assert jumps.statistics().depth == 0
+
+
+async def test_a_node_that_is_cancelled_ends_its_lease(
+    realtime_server: RealtimeServer, redis: RedisServer
+) -> None:
+    """The log works until the node has left: no other node waits for the lease to expire."""
+    log = RedisLog(redis.url, shards=2)
+    with trio.CancelScope() as scope:
+        async with fleet_on(realtime_server, log) as (node, session):
+            assert session.owner == node.name
+            scope.cancel()
+            await trio.sleep_forever()
+    async with log.opened():
+        assert await log.nodes() == frozenset()
+
+
+async def test_a_node_that_is_cancelled_while_redis_hangs_leaves_soon(
+    realtime_server: RealtimeServer, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits a second for the end of its lease, which otherwise expires."""
+    monkeypatch.setattr("realtime_trio.fleet._redis_host._TIMEOUT", 60.0)
+    log = RedisLog(redis.url, shards=2)
+    assert redis.process is not None
+    with trio.fail_after(20), trio.CancelScope() as scope:
+        async with fleet_on(realtime_server, log):
+            redis.process.send_signal(signal.SIGSTOP)
+            scope.cancel()
+            await trio.sleep_forever()
+    assert scope.cancelled_caught
+
+
+async def test_opening_that_is_cancelled_at_its_last_step_ends(
+    redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connections are closed, although nothing has got hold of them yet."""
+    with trio.CancelScope() as scope:
+
+        async def check(host: RedisHost) -> None:
+            await real_check(host)
+            scope.cancel()
+
+        real_check = RedisHost.check
+        monkeypatch.setattr(RedisHost, "check", check)
+        async with RedisLog(redis.url).opened():
+            await trio.sleep_forever()
+    assert scope.cancelled_caught
+
+
+async def test_a_removed_session_stays_removed(
+    realtime_server: RealtimeServer, redis: RedisServer
+) -> None:
+    """Its node closes the connection; it does not take it for one that Redis has lost."""
+    log = RedisLog(redis.url, shards=2)
+    async with (
+        fleet_on(realtime_server, log) as (node, session),
+        node.changes() as changes,
+        rt.fleet.open_fleet(log) as fleet,
+    ):
+        await fleet.remove(NAME)
+        with trio.fail_after(20):
+            change = await changes.receive()
+        assert isinstance(change, rt.fleet.Lost)
+        assert "removed" in change.why
+        assert realtime_server.statistics().connections == 0
+        await until(lambda: session.error)
+        assert "no longer exists" in str(session.error)
+        assert await fleet.sessions() == []
+        assert await fleet.create(NAME)
+        await until(lambda: session.owner == node.name and session.error is None)
+        with trio.fail_after(20):
+            await session.ready()
+        await check_state(log, session)
 
 
 async def test_redis_is_restarted_with_its_data(
@@ -370,7 +443,7 @@ async def test_a_store_that_came_back_older_is_not_continued(redis: RedisServer)
     """A new owner has continued an older state, past where the follower was: it begins anew."""
     async with written(redis) as (log, fleet, claim):
         await write(log, claim, 1, 3)
-        old = await saved(log)
+        old = redis.files()
         await write(log, claim, 4, 8)
         async with fleet.attach(NAME) as session:
             jumps = session.subscribe(rt.Jumped)
@@ -378,8 +451,7 @@ async def test_a_store_that_came_back_older_is_not_continued(redis: RedisServer)
             async with session_stands_still(session):
                 redis.kill()
                 await until(lambda: session.error)
-                redis.start()
-                await restore(log, old)
+                redis.start(old)
                 (seat,) = await log.seats()
                 later = await log.seize(seat, "n2")
                 assert later is not None
@@ -451,3 +523,21 @@ async def test_redis_that_keeps_what_does_not_expire_is_accepted(policy: str) ->
     with running_redis("--maxmemory", "50mb", "--maxmemory-policy", policy) as server:
         async with RedisLog(server.url).opened():
             pass
+
+
+@pytest.mark.parametrize("login", ["", "?password=wrong", "?username=nobody&password=right"])
+async def test_a_login_that_redis_refuses_is_told_at_the_start(login: str) -> None:
+    """A node that waits for Redis to accept it would wait forever."""
+    with running_redis("--requirepass", "right") as server:
+        with pytest.raises(rt.JournalError, match=r"Redis at .*Authentication") as caught:
+            async with RedisLog(f"{server.url}{login}").opened():
+                pass
+        assert "wrong" not in str(caught.value)
+        async with RedisLog(f"{server.url}?password=right").opened():
+            pass
+
+
+@pytest.mark.parametrize("url", ["", "localhost:6379", "http://localhost", "redis://", "unix://"])
+def test_another_url_is_refused_by_name(url: str) -> None:
+    with pytest.raises(ValueError, match="redis://HOST:PORT"):
+        RedisLog(url)
