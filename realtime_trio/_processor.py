@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 from ._core._codec import Codec
 from ._core._fast_decoder import DELTAS, Delta
@@ -31,10 +32,14 @@ __all__ = ["EventStreamProcessor", "Folds", "malformed_lane", "processor_of"]
 Step: TypeAlias = Callable[[ServerEvent | Delta, float | None], tuple[Notification, ...]]
 
 
+@functools.cache
+def _route(cls: type[ServerEvent | Delta]) -> tuple[Lane, ...]:
+    """Return the lanes of an event's or a delta's class, home first."""
+    return lanes_of(DELTAS[cls] if issubclass(cls, Delta) else cls)
+
+
 def _in_turn(steps: list[Step]) -> Step:
     """Combine steps into one that runs them in order."""
-    if len(steps) == 1:
-        return steps[0]
 
     def step(event: ServerEvent | Delta, at: float | None) -> tuple[Notification, ...]:
         notes: tuple[Notification, ...] = ()
@@ -174,7 +179,7 @@ class EventStreamProcessor:
         except DecodeError as exc:
             return self._malformed(exc, at)
         step = self._steps.get(event.__class__)
-        return self._fold(event, at) if step is None else step(event, at)
+        return self._first(event, at) if step is None else step(event, at)
 
     def process_audio(self, pcm: bytes, *, at: float | None = None) -> tuple[Notification, ...]:
         """Fold one binary frame of the websocket."""
@@ -206,20 +211,23 @@ class EventStreamProcessor:
             raise ValueError(message)
 
     def _fold(self, event: ServerEvent | Delta, at: float | None) -> tuple[Notification, ...]:
-        cls = event.__class__
-        if cls is Reading:
-            reading = cast("Reading", event)
-            self._tolerated.add(reading)
-            return self._step_of(reading.event.__class__)(event, at)
-        step = self._steps.get(cls)
-        if step is None:
-            event_class = DELTAS[cls] if issubclass(cls, Delta) else cls
-            step = self._steps[cls] = self._step_of(event_class)
+        step = self._steps.get(event.__class__)
+        return self._first(event, at) if step is None else step(event, at)
+
+    def _first(self, event: ServerEvent | Delta, at: float | None) -> tuple[Notification, ...]:
+        """Fold the first event of its class, or a reading."""
+        if isinstance(event, Reading):
+            self._tolerated.add(event)
+            return self._step_of(type(event.event))(event, at)
+        step = self._steps[type(event)] = self._step_of(type(event))
         return step(event, at)
 
-    def _step_of(self, cls: type[ServerEvent]) -> Step:
+    def _step_of(self, cls: type[ServerEvent | Delta]) -> Step:
+        lanes = _route(cls)  # type: ignore[arg-type]  # classes are hashable
         by_lane = self._folds.by_lane
-        return _in_turn([by_lane[lane].step for lane in lanes_of(cls)])
+        if len(lanes) == 1:
+            return by_lane[lanes[0]].step
+        return _in_turn([by_lane[lane].step for lane in lanes])
 
     def _malformed(self, exc: DecodeError, at: float | None) -> tuple[Notification, ...]:
         lane = malformed_lane(exc.event_type, self._registry)

@@ -67,6 +67,9 @@ class SendsMany(Protocol):
 
     If a transport has the method, the library passes frames that are ready at the same time
     in one call, a few kilobytes at most. Otherwise it sends them one by one.
+
+    The class of the transport must define its optional methods. From Python 3.12 on, the library
+    does not find those that only ``__getattr__`` provides.
     """
 
     async def send_many(self, frames: Sequence[str | bytes]) -> None:

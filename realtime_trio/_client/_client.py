@@ -103,6 +103,7 @@ class Client(Commands, Subscribes, JournalAccess):
         """
         shell = self._shell
         await trio.lowlevel.checkpoint()
+        shell.outbox.thread.check()
         await shell.gate.opened()
         async with shell.leaving():
             await shell.caught_up()
@@ -247,10 +248,13 @@ class Client(Commands, Subscribes, JournalAccess):
         Cancelling it ends the transfer. Raises ``ValueError`` for a file above
         ``config.max_file_size``, ``OSError`` for one that cannot be read,
         :class:`~realtime_trio.ConnectionFailed` and
-        :class:`~realtime_trio.AuthenticationError` as REST calls do. Waits until the server
+        :class:`~realtime_trio.AuthenticationError` as REST calls do,
+        :class:`~realtime_trio.ClosedError` once the client is closed. Waits until the server
         has sent the id of the UI session.
         """
         shell = self._shell
+        async with shell.leaving():
+            shell.nursery  # noqa: B018  raises once closed
         limit = shell.config.max_file_size
         upload = await open_upload(source, filename=filename, mime_type=mime_type, limit=limit)
         if shell.ui_session_id is None:

@@ -75,6 +75,7 @@ class LinkObserver:
         self.last_pong: float | None = None
         self.agent_key: str | None = None
         """The agent of the current session, for the next dial; ``None`` if it is not known."""
+        self._agent_of: str | None = None  # the session whose agent that is
         self._expected: str | None = None  # the agent requested for this link
         self._links = 0
         self._initialized = False
@@ -119,14 +120,19 @@ class LinkObserver:
         elif isinstance(event, ChatSessionChangedEvent):
             self._loaded = True
             session = event.chat_session
-            agent = None if session is None else session.agent_config
-            self._note_agent(None if agent is None else agent.key)
+            if session is not None:
+                agent = session.agent_config
+                self._note_agent(None if agent is None else agent.key)
         elif isinstance(event, AgentConfigurationChangedEvent):
             self._note_agent(event.agent_config.key)
 
     def _note_agent(self, key: str | None) -> None:
+        """Note the agent of the current session. A server may leave it out: then it is as before,
+        unless the session is another one.
+        """
         expected, self._expected = self._expected, None
-        self.agent_key = key
+        same, self._agent_of = self._agent_of == self._gate.session_id, self._gate.session_id
+        self.agent_key = self.agent_key if key is None and same else key
         if expected is not None and key is not None and key != expected:
             note = AgentChanged(expected=expected, got=key)
             self._post(LinkEvent(status=None, note=note))
@@ -180,6 +186,7 @@ class LinkObserver:
     def resume(self, ui_session_id: str | None, agent_key: str | None) -> None:
         """Continue from the state of an earlier client: the first link replaces its last one."""
         self.ui_session_id, self.agent_key = ui_session_id, agent_key
+        self._agent_of = self._gate.session_id
         self._links = 1
 
     def link_opened(self, agent_key: str | None = None) -> None:

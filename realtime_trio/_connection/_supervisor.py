@@ -284,7 +284,7 @@ class Supervisor:
             try:
                 link, target = await self._dial(nursery)
             except ConnectionFailed as exc:
-                exc.args = (self._tokens.redacted(str(exc)),)  # it may contain text of the peer
+                self._redact(exc)
                 await self._failed(exc)
                 delay = self._delay(at_least=exc.retry_after)
                 log.log_failure(self._attempts, self._config.max_attempts, str(exc), delay)
@@ -296,6 +296,13 @@ class Supervisor:
                 return link, attempt
             attempt += 1
             await self._pause(attempt, delay, tell=tell)
+
+    def _redact(self, exc: ConnectionFailed) -> None:
+        """Hide the tokens in the text of the peer, which the error or its cause may hold."""
+        exc.args = (self._tokens.redacted(str(exc)),)
+        cause = exc.__cause__
+        if isinstance(cause, ConnectionLost):
+            cause.reason = self._tokens.redacted(cause.reason)
 
     async def _failed(self, exc: ConnectionFailed) -> None:
         """Handle a failed dial; raise if there must be no other."""

@@ -25,7 +25,7 @@ import msgspec
 from .._exceptions import DecodeError
 from ..events import REGISTRY, AudioFrame, ClientEvent, Event, Registry, ServerEvent, UnknownEvent
 from ..events._json import Mismatch, describe
-from ._depth import LEVELS, MAX_DEPTH, shallow, shallow_text
+from ._depth import LEVELS, MAX_DEPTH, is_shallow, shallow, shallow_text
 from ._fast_decoder import DELTAS, Delta, fast_decoders
 from ._leniency import lenient_decoding
 from ._local_events import Malformed, Reading
@@ -333,11 +333,7 @@ class Codec:
             raise DecodeError(None, "$", "UTF-8", "other bytes") from None
 
     def _within_depth(self, frame: str | bytes) -> str | bytes:
-        if type(frame) is bytes:
-            openers = frame.count(b"[") + frame.count(b"{")
-        else:
-            openers = cast("str", frame).count("[") + cast("str", frame).count("{")
-        if openers <= MAX_DEPTH:
+        if is_shallow(frame):
             return frame
         text = frame.decode() if isinstance(frame, bytes) else frame
         within = shallow_text(text)

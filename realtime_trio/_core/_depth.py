@@ -13,16 +13,33 @@ from typing import Any, cast
 
 from ..events._json import Mismatch
 
-__all__ = ["LEVELS", "MAX_DEPTH", "check_whole", "shallow", "shallow_text"]
+__all__ = ["LEVELS", "MAX_DEPTH", "check_whole", "is_shallow", "shallow", "shallow_text"]
 
 MAX_DEPTH = 256
 LEVELS = f"at most {MAX_DEPTH} levels"
 
 _BEYOND = "1e999"
 
+_TEXT: tuple[Any, Any] = ("[", "{")
+_BYTES: tuple[Any, Any] = (b"[", b"{")
+
 # Whole strings, and brackets outside strings. The quantifiers are possessive, so the scan never
 # backtracks. An unterminated string extends to the end of the text.
 _TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|([\[{])|[\]}]', re.DOTALL)
+
+
+def is_shallow(text: str | bytes) -> bool:
+    """Whether JSON text has so few brackets that nothing in it can be nested too deep.
+
+    Text that nests deeper closes at least as many brackets at its end. A level takes two characters
+    if it is an array, and five if it is an object: ``{"":0}``.
+    """
+    array, mapping = _BYTES if isinstance(text, bytes) else _TEXT
+    end = len(text) - MAX_DEPTH
+    arrays = text.count(array, 0, end)
+    if len(text) + 3 * arrays <= 5 * MAX_DEPTH:
+        return True
+    return arrays + text.count(mapping, 0, end) <= MAX_DEPTH
 
 
 def shallow_text(text: str) -> str:

@@ -248,7 +248,7 @@ def with_tools(
     )
 
 
-class OpenMessage(Compared, frozen=True, eq=False):
+class OpenMessage(Compared, frozen=True, eq=False, gc=False):
     """A message under construction. ``head`` is the message without its text.
 
     Reading :attr:`content` joins the deltas received since the last read.

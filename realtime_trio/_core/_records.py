@@ -94,7 +94,7 @@ class CallStage(IntEnum):
     ENDED = 6
 
 
-class KnownCall(msgspec.Struct, frozen=True):
+class KnownCall(msgspec.Struct, frozen=True, gc=False):
     """The latest call of an id in its session.
 
     ``call`` is kept until the call ends. ``since`` is the number of completions that had started in
@@ -118,7 +118,7 @@ class KnownCall(msgspec.Struct, frozen=True):
 DelegationKey: TypeAlias = tuple[str, str, str]
 
 
-class Delegation(msgspec.Struct, frozen=True):
+class Delegation(msgspec.Struct, frozen=True, gc=False):
     """The delegations with the same id, name and request.
 
     ``unfolded`` counts those that a server list unfolded; ``announced`` counts those announced,
@@ -131,12 +131,8 @@ class Delegation(msgspec.Struct, frozen=True):
     live: tuple[int, int] | None = None
 
 
-def _no_calls() -> Recent[str, KnownCall]:
-    return Recent(SEEN_LIMIT)
-
-
-def _no_delegations() -> Recent[DelegationKey, Delegation]:
-    return Recent(SEEN_LIMIT)
+_NO_CALLS: Recent[str, KnownCall] = Recent(SEEN_LIMIT)
+_NO_DELEGATIONS: Recent[DelegationKey, Delegation] = Recent(SEEN_LIMIT)
 
 
 class SessionDraft(msgspec.Struct, kw_only=True, eq=False):
@@ -168,8 +164,8 @@ class SessionDraft(msgspec.Struct, kw_only=True, eq=False):
     exists: bool = True
     messages: Log[Message] = msgspec.field(default_factory=cast("type[Log[Message]]", Log))
     waiting: Sequence[WaitingTool] = ()
-    calls: Recent[str, KnownCall] = msgspec.field(default_factory=_no_calls)
-    delegations: Recent[DelegationKey, Delegation] = msgspec.field(default_factory=_no_delegations)
+    calls: Recent[str, KnownCall] = _NO_CALLS
+    delegations: Recent[DelegationKey, Delegation] = _NO_DELEGATIONS
     completions: int = 0
     input_tokens: int = 0
     output_tokens: int = 0

@@ -53,8 +53,7 @@ __all__ = [
 ]
 
 
-def _seen() -> Recent[Hashable, bool]:
-    return Recent(SEEN_LIMIT)
+_NONE_SEEN: Recent[Hashable, bool] = Recent(SEEN_LIMIT)
 
 
 # -- control -------------------------------------------------------------------------------
@@ -133,7 +132,7 @@ class ControlSlice(Compared, frozen=True, eq=False):
     listening: bool = False
     unit: InputUnit | None = None
     extra: Mapping[Any, Any] = EMPTY
-    seen: Recent[Hashable, bool] = msgspec.field(default_factory=_seen)
+    seen: Recent[Hashable, bool] = _NONE_SEEN
     now: float = 0.0
 
     def __eq__(self, other: object) -> bool:
@@ -269,7 +268,7 @@ class Sessions(Mapping[str, Session]):
     __hash__ = None  # type: ignore[assignment]
 
 
-class TurnRecord(msgspec.Struct, frozen=True):
+class TurnRecord(msgspec.Struct, frozen=True, gc=False):
     """The text lane's record of one turn; the outcome of an ``ask`` is derived from it.
 
     ``interactions`` are the sessions with a running interaction, ``prepared`` is true once one has
@@ -316,7 +315,7 @@ class ConversationDraft(msgspec.Struct, kw_only=True):
     late_deltas: int = 0
     limits: Limits = Limits()
     extra: Mapping[Any, Any] = EMPTY
-    seen: Recent[Hashable, bool] = msgspec.field(default_factory=_seen)
+    seen: Recent[Hashable, bool] = _NONE_SEEN
 
 
 class ConversationRecord(ConversationDraft, frozen=True, kw_only=True):  # type: ignore[misc]
@@ -409,7 +408,7 @@ class AudioSlice(Compared, frozen=True, eq=False):
     halves: tuple[tuple[Hashable, bytes], ...] = ()
     refused: tuple[str, ...] = ()
     extra: Mapping[Any, Any] = EMPTY
-    seen: Recent[Hashable, bool] = msgspec.field(default_factory=_seen)
+    seen: Recent[Hashable, bool] = _NONE_SEEN
     now: float = 0.0
 
     def __eq__(self, other: object) -> bool:

@@ -13,6 +13,8 @@ from __future__ import annotations
 import re
 from typing import Any, TypeVar, cast
 
+import msgspec
+
 __all__ = [
     "REPLACEMENT",
     "has_no_surrogates",
@@ -67,9 +69,16 @@ def join_surrogates(text: str) -> str:
 def valid_json(value: T) -> T:
     """Make every string and name in a JSON value valid; return the same object if all are.
 
-    It uses an explicit stack, so nesting depth is not limited by recursion.
+    Nesting depth is not limited: what msgspec does not encode is walked with an explicit stack.
     """
-    return value if _all_valid(value) else _repaired(value)
+    try:
+        _encode(value)  # it rejects surrogates, and is much faster than a walk
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        return value if _all_valid(value) else _repaired(value)
+    return value
+
+
+_encode = msgspec.msgpack.Encoder().encode
 
 
 def _all_valid(value: object) -> bool:

@@ -142,7 +142,7 @@ class Log(Sequence[T]):
     Full chunks of 64 items are in shared storage; the tail is a tuple.
     """
 
-    __slots__ = ("_chunks", "_dropped", "_first", "_sealed", "_tail")
+    __slots__ = ("_chunks", "_dropped", "_end", "_first", "_sealed", "_tail")
 
     def __init__(self, items: Iterable[T] = ()) -> None:
         everything = list(items)
@@ -154,11 +154,14 @@ class Log(Sequence[T]):
         self._tail: tuple[T, ...] = tuple(everything[sealed * _CHUNK :])
         self._first = 0
         self._dropped = 0
+        self._end = len(everything)
 
-    def _with(self, chunks: list[tuple[T, ...]], sealed: int, tail: tuple[T, ...]) -> Log[T]:
+    def _with(
+        self, chunks: list[tuple[T, ...]], sealed: int, tail: tuple[T, ...], end: int
+    ) -> Log[T]:
         log: Log[T] = _new(type(self))
         log._chunks, log._sealed, log._tail = chunks, sealed, tail
-        log._first, log._dropped = self._first, self._dropped
+        log._first, log._dropped, log._end = self._first, self._dropped, end
         return log
 
     @classmethod
@@ -166,6 +169,7 @@ class Log(Sequence[T]):
         """Return the list of these items, after ``dropped`` others were removed from the front."""
         log = cls(items)
         log._dropped = dropped
+        log._end += dropped
         return log
 
     @property
@@ -176,48 +180,47 @@ class Log(Sequence[T]):
     @property
     def end(self) -> int:
         """The position of the next item. Positions never change; indices do."""
-        return self._dropped + len(self)
+        return self._end
 
     def append(self, item: T) -> Log[T]:
         """Return a list with ``item`` appended."""
         tail = (*self._tail, item)
         if len(tail) < _CHUNK:
-            return self._with(self._chunks, self._sealed, tail)
+            return self._with(self._chunks, self._sealed, tail, self._end + 1)
         chunks = self._chunks
         if len(chunks) != self._sealed:
             chunks = chunks[: self._sealed]
         chunks.append(tail)
-        return self._with(chunks, self._sealed + 1, ())
+        return self._with(chunks, self._sealed + 1, (), self._end + 1)
 
     def replace(self, position: int, item: T) -> Log[T]:
         """Return a list with ``item`` at ``position`` (see :attr:`end`); ``IndexError`` outside."""
-        index = position - self._dropped
-        if not 0 <= index < len(self):
-            message = f"position {position} is not in {self._dropped}..{self.end}"
+        if not self._dropped <= position < self._end:
+            message = f"position {position} is not in {self._dropped}..{self._end}"
             raise IndexError(message)
+        index = position - self._dropped
         chunk, place = divmod(index + self._first, _CHUNK)
         if chunk == self._sealed:
             tail = (*self._tail[:place], item, *self._tail[place + 1 :])
-            return self._with(self._chunks, self._sealed, tail)
+            return self._with(self._chunks, self._sealed, tail, self._end)
         chunks = self._chunks[: self._sealed]
         old = chunks[chunk]
         chunks[chunk] = (*old[:place], item, *old[place + 1 :])
-        return self._with(chunks, self._sealed, self._tail)
+        return self._with(chunks, self._sealed, self._tail, self._end)
 
     def at(self, position: int) -> T:
         """Return the item at ``position``; ``IndexError`` outside."""
-        index = position - self._dropped
-        if not 0 <= index < len(self):
-            message = f"position {position} is not in {self._dropped}..{self.end}"
+        if not self._dropped <= position < self._end:
+            message = f"position {position} is not in {self._dropped}..{self._end}"
             raise IndexError(message)
-        return self[index]
+        return self[position - self._dropped]
 
     def keep_last(self, count: int) -> Log[T]:
         """Return a list of the last ``count`` items at most."""
-        surplus = len(self) - count
+        surplus = self._end - self._dropped - count
         if surplus <= 0:
             return self
-        log = self._with(self._chunks, self._sealed, self._tail)
+        log = self._with(self._chunks, self._sealed, self._tail, self._end)
         log._first += surplus
         log._dropped += surplus
         whole = min(log._first // _CHUNK, log._sealed)
@@ -229,7 +232,7 @@ class Log(Sequence[T]):
         return log
 
     def __len__(self) -> int:
-        return self._sealed * _CHUNK + len(self._tail) - self._first
+        return self._end - self._dropped
 
     @overload
     def __getitem__(self, index: int) -> T: ...
@@ -239,7 +242,7 @@ class Log(Sequence[T]):
         """Return an item, or a tuple of items for a slice."""
         if isinstance(index, slice):
             return tuple(self[i] for i in range(*index.indices(len(self))))
-        size = len(self)
+        size = self._end - self._dropped
         if index < 0:
             index += size
         if not 0 <= index < size:
@@ -281,26 +284,25 @@ def with_item(items: Sequence[T], place: int, item: T) -> Sequence[T]:
     return (*items[:place], item, *items[place + 1 :])
 
 
-class Recent(Generic[K, V]):
-    """An immutable mapping of the last ``limit`` keys that were set."""
+class Recent(Compared, Generic[K, V], frozen=True, eq=False, gc=False):
+    """An immutable mapping of the last ``limit`` keys that were set.
 
-    __slots__ = ("_count", "_index", "_limit", "_log")
+    Keys and values are in two lists. A list of pairs would take a tuple for each, and keep the
+    garbage collector busy.
+    """
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._log: list[tuple[K, V]] = []
-        self._index: dict[K, int] = {}
-        self._count = 0
+    _limit: int
+    _keys: list[K] = []
+    _values: list[V] = []
+    _index: dict[K, int] = {}
+    _count: int = 0
 
     @classmethod
     def restored(cls, items: Iterable[tuple[K, V]], limit: int) -> Recent[K, V]:
         """Return a memory with these keys and values, oldest first."""
-        memory = cls(limit)
-        for key, value in items:
-            memory._index[key] = memory._count
-            memory._log.append((key, value))
-            memory._count += 1
-        return memory
+        known = list(items)
+        keys, values = [key for key, _ in known], [value for _, value in known]
+        return cls(limit, keys, values, {key: i for i, key in enumerate(keys)}, len(keys))
 
     @property
     def limit(self) -> int:
@@ -309,50 +311,45 @@ class Recent(Generic[K, V]):
 
     def get(self, key: K) -> V | None:
         """Return the value last set for ``key``, or ``None`` if it is unknown or evicted."""
-        if len(self._log) != self._count:
+        if len(self._keys) != self._count:
             return self._fork().get(key)
         place = self._index.get(key)
         if place is None or place < self._count - self._limit:
             return None
-        return self._log[place][1]
+        return self._values[place]
 
     def set(self, key: K, value: V) -> Recent[K, V]:
         """Return a mapping in which ``key`` is the newest."""
-        base = self
-        if len(self._log) != self._count or self._count >= 4 * self._limit:
+        base, count = self, self._count
+        # States share the empty memory, so it never uses its own storage.
+        if not count or len(self._keys) != count or count >= 4 * self._limit:
             base = self._fork()
         count = base._count
-        index = base._index
-        log = base._log
-        index[key] = count
-        log.append((key, value))
-        newer: Recent[K, V] = _new(type(self))
-        newer._limit = base._limit
-        newer._log = log
-        newer._index = index
-        newer._count = count + 1
-        return newer
+        base._index[key] = count
+        base._keys.append(key)
+        base._values.append(value)
+        return Recent(base._limit, base._keys, base._values, base._index, count + 1)
 
     def _fork(self) -> Recent[K, V]:
         """Return a copy with separate storage that holds only the current window."""
-        copy: Recent[K, V] = Recent(self._limit)
-        copy._log = self._log[max(0, self._count - self._limit) : self._count]
-        copy._count = len(copy._log)
-        copy._index = {key: place for place, (key, _) in enumerate(copy._log)}
-        return copy
+        return self.restored(self.items(), self._limit)
+
+    @property
+    def _window(self) -> slice:
+        return slice(max(0, self._count - self._limit), self._count)
 
     def __bool__(self) -> bool:
         return self._count > 0
 
     def items(self) -> list[tuple[K, V]]:
         """Return the items, oldest first."""
-        return self._log[max(0, self._count - self._limit) : self._count]
+        return list(zip(self._keys[self._window], self._values[self._window], strict=True))
 
     def __eq__(self, other: object) -> bool:
         return self.items() == other.items() if isinstance(other, Recent) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash(tuple(key for key, _ in self.items()))
+        return hash(tuple(self._keys[self._window]))
 
     def __repr__(self) -> str:
         return f"<Recent of {len(self.items())} keys>"

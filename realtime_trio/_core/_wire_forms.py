@@ -27,7 +27,7 @@ from ..events import (
     ToolCall,
     ToolResult,
 )
-from ..events._json import base64_text, not_empty
+from ..events._json import INT_MAX, INT_MIN, base64_text, int64, not_empty
 from ..events._registry import Direction
 from ._json_shapes import fits_64_bits
 from ._tool_shapes import (
@@ -51,7 +51,13 @@ _DELTAS = (TextDeltaEvent, ThoughtDeltaEvent)
 
 def _shareable(value: _T) -> _T:
     """Return JSON that every parser can read; reject other JSON."""
-    if value is not None and not fits_64_bits(value):
+    if value and not fits_64_bits(value):
+        raise ValueError
+    return value
+
+
+def _fits(value: int | None) -> int | None:
+    if value and not INT_MIN <= value <= INT_MAX:
         raise ValueError
     return value
 
@@ -233,8 +239,10 @@ def _check_of(field: attrs.Attribute[Any]) -> _Make | None:
     validator = field.validator
     if validator is None:
         return None
+    if validator is int64:
+        return _fits
     if validator not in (base64_text, not_empty):
-        return _shareable  # free-form JSON, or an integer
+        return _shareable  # free-form JSON
 
     def check(value: Any) -> Any:
         validator(None, field, value)

@@ -26,7 +26,7 @@ from . import _tools, _turn
 from ._attach import record_attached, take_waiting
 from ._fold import Handled, fold_event
 from ._new_message import message_of
-from ._transaction import INTERRUPTED, TOOL_ROLES, TextTransaction
+from ._transaction import INTERRUPTED, TOOL_ROLES, begin
 
 # Deltas from the fast decoder contain no surrogates.
 _STRUCTS: frozenset[type] = frozenset(DELTAS)
@@ -79,7 +79,7 @@ def _begin(
     slice_: TextSlice, event: SessionEvent, role: str, text: str, format_: str
 ) -> Handled[TextSlice]:
     """Fold a delta that does more than extend the open message."""
-    txn = TextTransaction(slice_)
+    txn = begin(slice_)
     session_id = event.session_id
     if txn.is_late(session_id):
         return txn.discard(session_id)
@@ -118,7 +118,7 @@ def _begin(
 @fold_event(MessageEvent, Lane.TEXT)
 def whole_message(slice_: TextSlice, event: MessageEvent) -> Handled[TextSlice]:
     """Store a whole message unchanged (§8 M9)."""
-    txn = TextTransaction(slice_)
+    txn = begin(slice_)
     txn.ensure_stream(event, exists=True)
     txn.complete(event.session_id)
     takes = event.role in TOOL_ROLES
@@ -141,7 +141,7 @@ def whole_message(slice_: TextSlice, event: MessageEvent) -> Handled[TextSlice]:
 @fold_event(CompletionEvent, Lane.TEXT)
 def completion(slice_: TextSlice, event: CompletionEvent) -> Handled[TextSlice]:
     """Start or end a model call; both are message boundaries (§8 M3)."""
-    txn = TextTransaction(slice_)
+    txn = begin(slice_)
     session_id = event.session_id
     session = txn.ensure_stream(event)
     if event.running:
@@ -162,7 +162,7 @@ def completion(slice_: TextSlice, event: CompletionEvent) -> Handled[TextSlice]:
 @fold_event(InteractionEvent, Lane.TEXT)
 def interaction(slice_: TextSlice, event: InteractionEvent) -> Handled[TextSlice]:
     """Start or end the runtime's interaction in a session (§8 M4, T5)."""
-    txn = TextTransaction(slice_)
+    txn = begin(slice_)
     session_id = event.session_id
     session = txn.ensure_stream(event)
     session.is_running = event.started

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import Any, TypeAlias, cast
 
 import attrs
@@ -66,6 +67,7 @@ WORKSPACE_LIMIT = 1_000
 
 _make_catalog = unchecked_constructor(Catalog)
 _OFFERS = [field.name for field in attrs.fields(Catalog)]
+_offers_of = attrgetter(*_OFFERS)
 _USERS_TURN, _AGENTS_TURN = TurnState(can_send_input=True), TurnState()
 
 # The connection answers it.
@@ -73,10 +75,8 @@ not_folded(Lane.CONTROL, [PingEvent])
 
 
 def _catalog(slice_: ControlSlice, **changes: Any) -> ControlSlice:
-    catalog = slice_.catalog
-    for name in _OFFERS:
-        changes.setdefault(name, getattr(catalog, name))
-    return evolve(slice_, catalog=_make_catalog(**changes))
+    offers = dict(zip(_OFFERS, _offers_of(slice_.catalog), strict=True))
+    return evolve(slice_, catalog=_make_catalog(**offers | changes))
 
 
 @fold_event(ChatUserDataEvent, Lane.CONTROL)

@@ -31,7 +31,7 @@ from ..events import (
 from ._attach import kept_calls, record_listed, record_moved
 from ._delegations import Expansion
 from ._fold import Handled, fold_event, not_folded
-from ._transaction import TextTransaction
+from ._transaction import TextTransaction, begin
 from ._turn import has_run
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def chat_session_changed(slice_: TextSlice, event: ChatSessionChangedEvent) -> H
             content="The server changed to a session without saying which",
         )
         return slice_, (note,)
-    txn = TextTransaction(slice_)
+    txn = begin(slice_)
     previous = slice_.current_session_id
     txn.conversation.deleted = None
     txn.conversation.deleted_record = None
@@ -92,7 +92,7 @@ def _load(txn: TextTransaction, draft: SessionDraft, session: ChatSession) -> No
     The list holds finished turns only, so the messages of a running turn stay after it.
     """
     session_id = session.session_id
-    running = has_run(txn, session_id)
+    running = has_run(txn, draft)
     kept: tuple[Message, ...] = ()
     if running and draft.turn_from >= 0:
         kept = draft.messages[max(0, draft.turn_from - draft.messages.dropped) :]
@@ -222,7 +222,7 @@ def chat_session_name_changed(
     session_id = event.session_id or slice_.current_session_id
     if not _is_kept(session_id, slice_):
         return slice_, ()
-    txn = TextTransaction(slice_)
+    txn = begin(slice_)
     txn.ensure(session_id).name = event.session_name
     _announce_sessions(txn)
     return txn.done()
@@ -236,7 +236,7 @@ def session_metadata_changed(
     session_id = slice_.current_session_id
     if not _is_kept(session_id, slice_):
         return slice_, ()
-    txn = TextTransaction(slice_)
+    txn = begin(slice_)
     txn.ensure(session_id).metadata = event.meta
     _announce_sessions(txn)
     return txn.done()
@@ -256,7 +256,7 @@ def agent_configuration_changed(
     session_id = slice_.current_session_id
     if session_id is None or session_id not in slice_.rest.records:
         return slice_, ()
-    txn = TextTransaction(slice_)
+    txn = begin(slice_)
     txn.session(session_id).agent = event.agent_config
     return txn.done()
 
@@ -278,7 +278,7 @@ def _deleted(slice_: TextSlice, named: str | None) -> Handled[TextSlice]:
     session_id = named or current
     if session_id is None or session_id not in slice_.rest.records:
         return slice_, ()
-    txn = TextTransaction(slice_)
+    txn = begin(slice_)
     record = txn.forget(session_id)
     is_user = session_id == slice_.user_session_id
     if is_user:
@@ -318,7 +318,7 @@ def _without_work(record: Record) -> Record:
 @fold_event(SessionsWipedEvent, Lane.TEXT)
 def sessions_wiped(slice_: TextSlice, _event: SessionsWipedEvent) -> Handled[TextSlice]:
     """Clear all sessions; their open messages are completed first (§8 M4)."""
-    txn = TextTransaction(slice_)
+    txn = begin(slice_)
     for session_id in txn.open_sessions():
         txn.complete(session_id)
     txn.remove_tools()

@@ -13,7 +13,7 @@ from ..events import Lane, ToolCall, ToolCallEvent, ToolSelectDeltaEvent
 from . import _delegations
 from ._attach import TOOL_LIMIT, Key, attach
 from ._fold import Handled, fold_event
-from ._transaction import TextTransaction
+from ._transaction import TextTransaction, begin
 
 __all__ = ["thoughts_start"]
 
@@ -25,7 +25,7 @@ def tool_select(slice_: TextSlice, event: ToolSelectDeltaEvent) -> Handled[TextS
     """Announce selected tools: each id once, even if the list is repeated (§8 T1)."""
     if not event.tool_calls:
         return slice_, ()
-    txn = TextTransaction(slice_)
+    txn = begin(slice_)
     if txn.is_late(event.session_id):
         return txn.discard(event.session_id)
     txn.ensure_stream(event)
@@ -58,7 +58,7 @@ def _may_be_chosen(txn: TextTransaction, key: Key) -> bool:
 @fold_event(ToolCallEvent, Lane.TEXT)
 def tool_call(slice_: TextSlice, event: ToolCallEvent) -> Handled[TextSlice]:
     """Start or complete tools."""
-    txn = TextTransaction(slice_)
+    txn = begin(slice_)
     session_id = event.session_id
     given = event.tool_calls or (() if event.active else _named_by_results(txn, event))
     if not given:
@@ -107,7 +107,8 @@ def _finish(
     if event.tool_calls:  # calls of ``think`` are skipped
         results = tuple(r for r in results if r.tool_use_id not in others)
     else:
-        results = tuple(r for r in results if r.tool_use_id in {call.id for call in calls})
+        own = {call.id for call in calls}
+        results = tuple(r for r in results if r.tool_use_id in own)
     repeated = [_complete(txn, (session_id, call.id), call, late=late) for call in calls]
     txn.emit(make.tool_call_complete(session_id=session_id, tool_calls=calls, tool_results=results))
     by_id = {result.tool_use_id: result for result in results}

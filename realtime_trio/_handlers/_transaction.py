@@ -7,7 +7,9 @@ end, so that each part of the slice is built at most once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
 
 from .._core import _constructors as make
 from .._core._messages import (
@@ -28,7 +30,7 @@ from .._core._unicode import REPLACEMENT
 from .._core._values import evolve, freeze, thaw
 from ..events import SessionEvent
 
-__all__ = ["INTERRUPTED", "TOOL_ROLES", "TextTransaction"]
+__all__ = ["INTERRUPTED", "TOOL_ROLES", "TextTransaction", "begin"]
 
 # Only messages with these roles take tools (§8 T4).
 TOOL_ROLES = (ASSISTANT, THOUGHT)
@@ -39,39 +41,27 @@ INTERRUPTED = MessageMetadata(stop_reason="interrupted")
 FENCE_LIMIT = 1024
 
 
-class TextTransaction:
+class TextTransaction(msgspec.Struct, gc=False):
     """Collects the changes that one event makes to the text slice.
 
     ``conversation`` is the draft of the conversation, and :meth:`session` returns the draft of a
     session: read and assign their attributes. :meth:`record` returns a session to read, which makes
     no draft. ``records`` holds the sessions before this event, for their ids and their order.
     :meth:`done` builds the new slice; the drafts are frozen from then on.
+
+    Every event but a delta makes one, with :func:`begin`. It is a struct, since those are created
+    in C.
     """
 
-    __slots__ = (
-        "_base",
-        "_emitted",
-        "_open",
-        "_sessions",
-        "_tools",
-        "conversation",
-        "emit",
-        "records",
-        "tick",
-    )
-
-    def __init__(self, slice_: TextSlice) -> None:
-        rest = slice_.rest
-        self._base = slice_
-        self.conversation = thaw(rest, ConversationDraft)
-        self.records: Mapping[str, Record] = rest.records
-        self.tick = slice_.tick + 1
-        emitted: list[Notification] = []
-        self._emitted = emitted
-        self.emit = emitted.append
-        self._sessions: dict[str, SessionDraft] = {}
-        self._open: dict[str, OpenMessage] | None = None
-        self._tools: dict[tuple[str, str], ActiveTool] | None = None
+    _base: TextSlice
+    conversation: ConversationDraft
+    records: Mapping[str, Record]
+    tick: int
+    _emitted: list[Notification]
+    emit: Callable[[Notification], None]
+    _sessions: dict[str, SessionDraft] = {}
+    _open: dict[str, OpenMessage] | None = None
+    _tools: dict[tuple[str, str], ActiveTool] | None = None
 
     @property
     def now(self) -> float:
@@ -88,9 +78,11 @@ class TextTransaction:
 
     def ensure(self, session_id: str) -> SessionDraft:
         """Return a session, create it if it is new (§8 M7), and mark it as used."""
-        if session_id not in self.records:
-            self._create(session_id)
-        session = self.session(session_id)
+        session = self._sessions.get(session_id)
+        if session is None:
+            if session_id not in self.records:
+                self._create(session_id)
+            session = self.session(session_id)
         session.touched = self.tick
         return session
 
@@ -111,7 +103,7 @@ class TextTransaction:
         session_id = event.session_id
         session = self.ensure(session_id)
         user_session_id = event.user_session_id
-        if user_session_id is not None:
+        if user_session_id:  # an empty one is a missing one, as for messages
             session.parent_session_id = event.parent_session_id
             session.user_session_id = user_session_id
         if exists and not session_id and not session.exists:
@@ -374,3 +366,17 @@ class TextTransaction:
         if not changed:
             return records
         return changed if len(records) == 1 else {**records, **changed}
+
+
+def begin(slice_: TextSlice) -> TextTransaction:
+    """Begin a transaction on a slice."""
+    rest = slice_.rest
+    emitted: list[Notification] = []
+    return TextTransaction(
+        slice_,
+        thaw(rest, ConversationDraft),
+        rest.records,
+        slice_.tick + 1,
+        emitted,
+        emitted.append,
+    )

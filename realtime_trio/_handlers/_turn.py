@@ -6,6 +6,7 @@ from .._core import _constructors as make
 from .._core._local_events import LinkLostEvent
 from .._core._messages import ASSISTANT, MessageMetadata
 from .._core._notifications import ResponseCancelled
+from .._core._records import SessionDraft
 from .._core._state import TextSlice, TurnRecord
 from .._core._values import Log, evolve
 from ..events import (
@@ -20,7 +21,7 @@ from ..events import (
 )
 from ._attach import flush_waiting, record_listed, record_moved
 from ._fold import Handled, fold_event
-from ._transaction import INTERRUPTED, TextTransaction
+from ._transaction import INTERRUPTED, TextTransaction, begin
 from ._users import ended
 
 __all__ = ["completion_ended", "has_run", "interaction"]
@@ -66,7 +67,7 @@ def _error(txn: TextTransaction, text: str) -> None:
 @fold_event(ErrorEvent, Lane.TEXT)
 def error(slice_: TextSlice, event: ErrorEvent) -> Handled[TextSlice]:
     """Record an error in the current turn; the control lane announces it."""
-    txn = TextTransaction(slice_)
+    txn = begin(slice_)
     _error(txn, event.message)
     return txn.done()
 
@@ -74,7 +75,7 @@ def error(slice_: TextSlice, event: ErrorEvent) -> Handled[TextSlice]:
 @fold_event(SystemMessageEvent, Lane.TEXT)
 def system_message(slice_: TextSlice, event: SystemMessageEvent) -> Handled[TextSlice]:
     """Record and announce a message from the server to the user."""
-    txn = TextTransaction(slice_)
+    txn = begin(slice_)
     if event.severity not in _HARMLESS:  # an unknown kind counts as an error (§2 L3)
         _error(txn, event.content)
     txn.emit(
@@ -91,7 +92,7 @@ def system_message(slice_: TextSlice, event: SystemMessageEvent) -> Handled[Text
 @fold_event(UserTurnEndEvent, Lane.TEXT)
 def user_turn_end(slice_: TextSlice, _event: UserTurnEndEvent) -> Handled[TextSlice]:
     """Start a new turn: the server processes an input, even after a cancel or an error."""
-    txn = TextTransaction(slice_)
+    txn = begin(slice_)
     txn.conversation.turn = TurnRecord(number=txn.conversation.turn.number, began=True)
     txn.conversation.turn_ended = True
     _continue_in_deleted(txn)
@@ -118,7 +119,7 @@ def _continue_in_deleted(txn: TextTransaction) -> None:
 @fold_event(LinkLostEvent, Lane.TEXT)
 def link_lost(slice_: TextSlice, _event: LinkLostEvent) -> Handled[TextSlice]:
     """Mark open messages: their end may be lost with the link (§8 M4)."""
-    txn = TextTransaction(slice_)
+    txn = begin(slice_)
     txn.conversation.links_lost += 1
     txn.conversation.away = True
     for session_id, open_message in slice_.open.items():
@@ -129,7 +130,7 @@ def link_lost(slice_: TextSlice, _event: LinkLostEvent) -> Handled[TextSlice]:
 @fold_event(CancelledEvent, Lane.TEXT)
 def cancelled(slice_: TextSlice, _event: CancelledEvent) -> Handled[TextSlice]:
     """End every message and tool, and count deltas that still arrive as late (§8 M5)."""
-    txn = TextTransaction(slice_)
+    txn = begin(slice_)
     ended = txn.open_sessions()
     for session_id in ended:
         txn.complete(session_id, "cancelled", _CANCELLED)
@@ -145,12 +146,13 @@ def cancelled(slice_: TextSlice, _event: CancelledEvent) -> Handled[TextSlice]:
 @fold_event(UserTurnStartEvent, Lane.TEXT)
 def user_turn_start(slice_: TextSlice, _event: UserTurnStartEvent) -> Handled[TextSlice]:
     """End everything that belongs to the turn."""
-    txn = TextTransaction(slice_)
-    decided = {each for each in txn.records if _list_decides(txn, each)}
-    whole = {each for each in decided if txn.record(each).loaded_whole}
-    well = {each for each in txn.records if each not in decided and _has_completed(txn, each)}
+    txn = begin(slice_)
+    sessions = txn.records.values()
+    decided = {each.id for each in sessions if _list_decides(txn, each)}
+    whole = {each.id for each in sessions if each.loaded_whole and each.id in decided}
+    well = {each.id for each in sessions if each.id not in decided and _has_completed(txn, each)}
     for session_id in txn.open_sessions():
-        if _is_cut(txn, session_id) or session_id in decided - whole:
+        if _is_cut(txn, txn.record(session_id)) or session_id in decided - whole:
             txn.complete(session_id, "interrupted", INTERRUPTED)
         else:
             txn.complete(session_id)
@@ -173,35 +175,31 @@ def user_turn_start(slice_: TextSlice, _event: UserTurnStartEvent) -> Handled[Te
     return txn.done()
 
 
-def _list_decides(txn: TextTransaction, session_id: str) -> bool:
+def _list_decides(txn: TextTransaction, session: SessionDraft) -> bool:
     """Whether a list arrived during the turn, and no event of the turn after it (§8 S1)."""
-    session = txn.record(session_id)
     if session.loaded < 0:
         return False
-    open_message = txn.open.get(session_id)
+    open_message = txn.open.get(session.id)
     continued = open_message is not None and open_message.touched > 0
     return not continued and not (session.has_user_message and txn.conversation.turn_ended)
 
 
-def _is_cut(txn: TextTransaction, session_id: str) -> bool:
+def _is_cut(txn: TextTransaction, session: SessionDraft) -> bool:
     """Whether the end of an open message was lost (§8 M4)."""
-    open_message = txn.open.get(session_id)
+    open_message = txn.open.get(session.id)
     cut = open_message is not None and open_message.cut
-    return cut or txn.record(session_id).is_running
+    return cut or session.is_running
 
 
-def _has_completed(txn: TextTransaction, session_id: str) -> bool:
+def _has_completed(txn: TextTransaction, session: SessionDraft) -> bool:
     """Whether a session's turn ran and was neither interrupted nor cancelled."""
     return (
-        has_run(txn, session_id)
-        and not txn.conversation.turn.cancelled
-        and not _is_cut(txn, session_id)
+        has_run(txn, session) and not txn.conversation.turn.cancelled and not _is_cut(txn, session)
     )
 
 
-def has_run(txn: TextTransaction, session_id: str) -> bool:
+def has_run(txn: TextTransaction, session: SessionDraft) -> bool:
     """Whether a session's turn runs or has just ended (§8 S1)."""
-    session = txn.record(session_id)
     return session.has_events or (session.has_user_message and txn.conversation.turn_ended)
 
 

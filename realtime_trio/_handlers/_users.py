@@ -23,7 +23,7 @@ from . import _delegations
 from ._attach import interrupt
 from ._fold import Handled, fold_event
 from ._new_message import message_of
-from ._transaction import TextTransaction
+from ._transaction import TextTransaction, begin
 
 NO_CONTENT = "[User message]"
 # Maximum depth of open delegations; far deeper than any agent nests.
@@ -68,7 +68,7 @@ def _user_message(
     message: str | Mapping[str, object] | None,
     content: Content | None,
 ) -> Handled[TextSlice]:
-    txn = TextTransaction(slice_)
+    txn = begin(slice_)
     session = txn.ensure_for(event, exists=True)
     if txn.conversation.turn_ended:
         txn.stream_event(event.session_id)
@@ -98,7 +98,7 @@ def _media(event: RenderMediaEvent, media_id: str) -> Media:
 @fold_event(RenderMediaEvent, Lane.TEXT)
 def render_media(slice_: TextSlice, event: RenderMediaEvent) -> Handled[TextSlice]:
     """Emit media; the application keeps what it needs."""
-    txn = TextTransaction(slice_)
+    txn = begin(slice_)
     txn.ensure_for(event)
     media = _media(event, txn.new_id("media"))
     txn.emit(make.media_added(session_id=event.session_id, media=media))
@@ -112,7 +112,7 @@ def _user_session(txn: TextTransaction, event: SessionEvent) -> str:
 @fold_event(SubsessionStartedEvent, Lane.TEXT)
 def subsession_started(slice_: TextSlice, event: SubsessionStartedEvent) -> Handled[TextSlice]:
     """Push a delegation on the stack of its user session (§8 U4)."""
-    txn = TextTransaction(slice_)
+    txn = begin(slice_)
     txn.ensure_for(event)
     user = _user_session(txn, event)
     open_ones = txn.conversation.subsessions
@@ -147,7 +147,7 @@ def subsession_started(slice_: TextSlice, event: SubsessionStartedEvent) -> Hand
 @fold_event(SubsessionEndedEvent, Lane.TEXT)
 def subsession_ended(slice_: TextSlice, event: SubsessionEndedEvent) -> Handled[TextSlice]:
     """End the innermost delegation of its user session; depth 0 if there is none."""
-    txn = TextTransaction(slice_)
+    txn = begin(slice_)
     user = _user_session(txn, event)
     open_ones = txn.conversation.subsessions
     of_user = [i for i, other in enumerate(open_ones) if other.stack == user]

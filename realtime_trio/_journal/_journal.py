@@ -26,9 +26,10 @@ class Journal:
     follows at most 20 milliseconds after the entries.
 
     ``keep`` sets the retention. ``audio="full"`` keeps received audio; by default only
-    its length is kept. ``compression="zstd"`` needs ``realtime-trio[zstd]``. ``on_failure="stop"``
-    ends the client with :class:`~realtime_trio.JournalError` when the journal cannot be written;
-    otherwise :meth:`statistics` shows the error, writing is retried, and the client continues.
+    its length is kept. ``compression="zstd"`` needs ``realtime-trio[zstd]``; without it, creating
+    the journal raises :class:`~realtime_trio.JournalError`. ``on_failure="stop"`` ends the client
+    with ``JournalError`` when the journal cannot be written; otherwise :meth:`statistics` shows the
+    error, writing is retried, and the client continues.
 
     The file holds the conversation in clear text, and only its owner may read it. Tokens and
     URLs never reach it.

@@ -13,6 +13,7 @@ import attrs
 import trio
 
 from .._exceptions import JournalError
+from .._log._log_block import load_zstd
 from ._journal_file import JournalFile
 from ._log_store import LogClaim
 from ._log_writer import LogWriter, WriterStatistics
@@ -90,6 +91,8 @@ class JournalStore(ThreadedStore[JournalFile]):
         _one_of("audio", audio, "length", "full")
         _one_of("compression", compression, "zlib", "zstd")
         _one_of("on_failure", on_failure, "continue", "stop")
+        if compression == "zstd":
+            load_zstd()
         self._path = Path(os.fspath(path))
         self._keep = keep if keep is not None else Keep()
         self._full_audio = audio == "full"

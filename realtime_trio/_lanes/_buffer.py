@@ -6,9 +6,10 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol
 
+from .._core._fast_decoder import Delta
+from .._core._notifications import MessageAdded, MessageComplete, MessageUpdated
 from .._idle import EMPTY
 from ..events import Lane
-from ._coalescing import BufferEntry
 from ._delivery_probe import DeliveryProbe
 from ._overflow import MAX_BYTES
 from ._reader import Item, SubscriptionReader
@@ -48,21 +49,24 @@ class Buffer:
         "merged",
         "probe",
         "reader",
+        "sizes",
     )
 
     def __init__(self, reader: SubscriptionReader, lane: BufferedLane) -> None:
         self.reader = reader
         self.lane = lane
         self.items: deque[Any] = EMPTY
-        """Items with their sizes; a subclass may add entries that only its ``get`` understands."""
+        """The items; a subclass may add entries that only its ``get`` understands."""
+        self.sizes: deque[int] = EMPTY
+        """Their sizes, in a queue of their own: pairs would keep the garbage collector busy."""
         self.bytes: int = 0
         self.largest = 0
         self.merged = self.dropped = self.high_water = 0
         self.probe: DeliveryProbe | None = None
 
     def _make_queue(self) -> deque[Any]:
-        """Make the queue, which an idle subscription does without."""
-        self.items = deque()
+        """Make the queues, which an idle subscription does without."""
+        self.items, self.sizes = deque(), deque()
         return self.items
 
     def put(self, item: Item, size: int) -> None:
@@ -70,12 +74,22 @@ class Buffer:
         items = self.items
         if items is EMPTY:
             items = self._make_queue()
-        items.append((item, size))
+        items.append(item)
+        self.sizes.append(size)
         self.bytes += size
         if size > self.largest:
             self.largest = size
         if self.reader.waiting is not None:
             self.reader.wake()
+
+    def put_event(self, delta: Delta, size: int) -> None:
+        """Add the event of a decoded delta: it is created only for those who subscribe to it."""
+        self.put(delta.event(), size)
+
+    def put_message(self, note: MessageComplete | MessageAdded | MessageUpdated, size: int) -> None:
+        """Add a whole message, which is far larger than the event that completed it."""
+        content = note.message.content
+        self.put(note, size + len(content) if isinstance(content, str) else size)
 
     def put_all(self, items: Sequence[Item], size: int) -> None:
         """Add items of ``size`` bytes each."""
@@ -87,9 +101,8 @@ class Buffer:
         items = self.items
         if len(items) > self.high_water:
             self.high_water = len(items)
-        entry: BufferEntry = items.popleft()
-        item, size = entry
-        self.bytes -= size
+        item: Item = items.popleft()
+        self.bytes -= self.sizes.popleft()
         if not items:
             self.largest = 0
         return item
@@ -109,6 +122,7 @@ class Buffer:
     def clear(self) -> None:
         """Drop every item."""
         self.items.clear()
+        self.sizes.clear()
         self.bytes = self.largest = 0
 
     def over(self, size: int) -> bool:

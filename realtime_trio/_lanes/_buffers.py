@@ -18,7 +18,7 @@ from .._core._notifications import AudioOutput, MessageStreaming
 from .._core._shell_notifications import AudioGap, Lagged
 from .._idle import EMPTY
 from ._buffer import Buffer, BufferedLane
-from ._coalescing import BufferEntry, Run, StreamingCoalescer
+from ._coalescing import Run, StreamingCoalescer
 from ._overflow import MAX_BYTES, MAX_ITEMS, Block, Coalesce, DropOldest, Overflow
 from ._reader import Item, SubscriptionReader
 
@@ -38,6 +38,7 @@ class CoalesceBuffer(Buffer):
 
     def _make_queue(self) -> deque[Any]:
         self._coalescer.entries = super()._make_queue()
+        self._coalescer.sizes = self.sizes
         return self.items
 
     def put(self, item: Item, size: int) -> None:
@@ -57,14 +58,15 @@ class CoalesceBuffer(Buffer):
         if len(items) >= self._max_items or (self.bytes + size > MAX_BYTES and self.over(size)):
             self._evict()
             return
-        items.append((item, size))
+        items.append(item)
+        self.sizes.append(size)
         self.bytes += size
         if size > self.largest:
             self.largest = size
         if self.reader.waiting is not None:
             self.reader.wake()
 
-    def _extend(self, run: Run[BufferEntry], text: str) -> None:
+    def _extend(self, run: Run[Item], text: str) -> None:
         size = len(text)
         if self.bytes + size > MAX_BYTES and self.over(size):
             self._evict()
@@ -88,14 +90,14 @@ class CoalesceBuffer(Buffer):
         items = self.items
         if len(items) > self.high_water:
             self.high_water = len(items)
-        entry: BufferEntry | Run[BufferEntry] = items.popleft()
+        entry: Item | Run[Item] = items.popleft()
+        size = self.sizes.popleft()
         if not items:
             self.largest = 0
         if not isinstance(entry, Run):
-            item, size = entry
             self.bytes -= size
-            return item
-        first, _ = entry.entry
+            return entry
+        first = entry.entry
         assert isinstance(first, MessageStreaming)
         self.bytes -= entry.size
         return streaming(first.session_id, first.message_id, first.role, entry.text())
@@ -120,7 +122,7 @@ class BlockBuffer(Buffer):
     def __init__(self, reader: SubscriptionReader, lane: BufferedLane, rule: Block) -> None:
         super().__init__(reader, lane)
         self._max_items = rule.max_items
-        self._spill: deque[BufferEntry] = EMPTY
+        self._spill: deque[tuple[Item, int]] = EMPTY
 
     def put(self, item: Item, size: int) -> None:
         """Add an item, and block the lane if it does not fit."""
@@ -135,7 +137,8 @@ class BlockBuffer(Buffer):
             self._spill.append((item, size))
             self.lane.block(self)
             return
-        items.append((item, size))
+        items.append(item)
+        self.sizes.append(size)
         self.bytes += size
         if size > self.largest:
             self.largest = size
@@ -150,7 +153,8 @@ class BlockBuffer(Buffer):
             return
         if self.items is EMPTY:
             self._make_queue()
-        self.items.extend([(item, size) for item in items])
+        self.items.extend(items)
+        self.sizes.extend([size] * count)
         self.bytes += count * size
         if size > self.largest:
             self.largest = size
@@ -162,9 +166,8 @@ class BlockBuffer(Buffer):
         items = self.items
         if len(items) > self.high_water:
             self.high_water = len(items)
-        entry: BufferEntry = items.popleft()
-        item, size = entry
-        self.bytes -= size
+        item: Item = items.popleft()
+        self.bytes -= self.sizes.popleft()
         if not items:
             self.largest = 0
         if self._spill:
@@ -225,9 +228,8 @@ class DropOldestBuffer(Buffer):
         return len(self.items) > self._max_items or (self.bytes > MAX_BYTES and self.over(0))
 
     def _drop(self) -> None:
-        entry: BufferEntry = self.items.popleft()
-        item, size = entry
-        self.bytes -= size
+        item: Item = self.items.popleft()
+        self.bytes -= self.sizes.popleft()
         self._length -= _length(item)
         self._gap += 1
         self.dropped += 1

@@ -23,7 +23,6 @@ from ._reader import Item
 __all__ = [
     "HEAVY",
     "MAX_RUN",
-    "BufferEntry",
     "DeltaCoalescer",
     "DeltaRun",
     "LaneEntry",
@@ -31,13 +30,11 @@ __all__ = [
     "StreamingCoalescer",
 ]
 
-E = TypeVar("E", bound="tuple[Any, ...]")
+E = TypeVar("E")
 I = TypeVar("I")  # noqa: E741  an item
 
 # An entry of a lane: an event, its size in bytes, and its time of arrival.
 LaneEntry: TypeAlias = tuple[Incoming, int, float]
-# An entry of a subscription's buffer: an item and its size in bytes.
-BufferEntry: TypeAlias = tuple[Item, int]
 
 # The most texts and the most bytes (plus one delta) that one step of the fold joins.
 MAX_RUN: Final = 256
@@ -121,20 +118,25 @@ class Coalescer(Generic[E, I]):
         """Note that nothing may continue the last entry."""
         self._last = self._run = None
 
-    def _begin_run(self, text: str) -> Run[E]:
-        entry = self.entries[-1]
-        assert isinstance(entry, tuple)
-        run = self._run = self.entries[-1] = Run(entry, text, entry[1])
+    def _begin_run(self, entry: E, text: str, size: int) -> Run[E]:
+        run = self._run = self.entries[-1] = Run(entry, text, size)
         return run
 
 
 @final
-class StreamingCoalescer(Coalescer[BufferEntry, MessageStreaming]):
-    """Coalesces the deltas of a message in the buffer of a subscription."""
+class StreamingCoalescer(Coalescer[Item, MessageStreaming]):
+    """Coalesces the deltas of a message in the buffer of a subscription.
 
-    __slots__ = ()
+    ``sizes`` are the sizes of its entries; that of a run is the size of its first item.
+    """
 
-    def run_of(self, note: MessageStreaming) -> Run[BufferEntry] | None:
+    __slots__ = ("sizes",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: deque[int] = EMPTY
+
+    def run_of(self, note: MessageStreaming) -> Run[Item] | None:
         """Return the run that an item continues, or ``None`` if it continues nothing."""
         last = self._last
         if (
@@ -144,7 +146,7 @@ class StreamingCoalescer(Coalescer[BufferEntry, MessageStreaming]):
             or note.role != last.role
         ):
             return None
-        return self._run or self._begin_run(last.delta)
+        return self._run or self._begin_run(last, last.delta, self.sizes[-1])
 
 
 @final
@@ -248,7 +250,8 @@ class DeltaCoalescer(Coalescer[LaneEntry, Delta]):
         run = self._run
         if run is None:
             assert self._last is not None
-            run = self._begin_run(self._last.content)
+            first = cast("LaneEntry", self.entries[-1])
+            run = self._begin_run(first, self._last.content, first[1])
             run.continued = self._continued
         run.texts += texts
         run.count += len(texts)

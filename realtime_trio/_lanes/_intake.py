@@ -32,7 +32,7 @@ def ignore(_event: Incoming) -> None:
 
 @final
 class LaneIntake:
-    """Feeds the lanes; ``lanes`` in the order of their priority, ``clock`` as for the pipeline."""
+    """Feeds the lanes; ``lanes`` by their number, ``clock`` as for the pipeline."""
 
     __slots__ = (
         "_clock",
@@ -40,6 +40,7 @@ class LaneIntake:
         "_faults",
         "_lanes",
         "_router",
+        "_taking",
         "_text",
         "_unsettled",
         "at",
@@ -58,6 +59,7 @@ class LaneIntake:
         self._clock = clock
         self.at: float = float("-inf")
         """The time of the last input."""
+        self._taking = False  # between the first frame of a take and the steps at its end
         self._unsettled: tuple[LaneFull, Callable[[Incoming], None]] | None = None
         self.closed: bool = False
         """Whether no more input is taken."""
@@ -91,6 +93,7 @@ class LaneIntake:
         read.
         """
         tap, full = self.tap, False
+        self._taking = True
         if tap is not None:
             frames = tap.reading(frames)
         try:
@@ -114,9 +117,10 @@ class LaneIntake:
             self._text.handle_in_place(event, size, at)
             observe(event)  # for a delta it only notes the arrival
             return True
+        self._taking = True
         try:
-            offer = self._router.offers.get(event.__class__)
-            if offer is None or not offer(event, size, at):
+            lane = self._router.only.get(event.__class__)
+            if lane is None or not self._lanes[lane].offer(event, size, at):
                 self._route(event, size, at)
             if tap is not None:
                 tap.one_taken(at, frame)
@@ -130,10 +134,23 @@ class LaneIntake:
             self._step_in_place()
         return True
 
+    def wake(self, lane: LaneTask) -> None:
+        """Wake a lane for an entry that is no frame.
+
+        The observer of a frame puts such entries, and the steps at the end of a take handle them
+        too: a task that a lane would need for them costs far more than they do.
+        """
+        if not self._taking:
+            lane.wake()
+
     def _step_in_place(self) -> None:
         for lane in self._lanes:
             if lane.backlog.entries:
                 lane.step_in_place()
+        self._taking = False
+        for lane in self._lanes:
+            if lane.backlog.entries:  # put by a step of a lane below
+                lane.wake()
 
     async def settle(self) -> None:
         """Wait for room for the frame that :meth:`take` kept. If cancelled, the frame is lost."""
@@ -141,13 +158,14 @@ class LaneIntake:
         (full, observe), self._unsettled = self._unsettled, None
         await self._wait(full)
         self._observe(full.event, observe)
+        self._step_in_place()
 
     def _take(self, frames: Iterable[str | bytes], observe: Callable[[Incoming], None]) -> None:
         # The fast path. Most frames are deltas that continue the previous one: their lane takes
         # them together. Nearly every other event goes to one lane, which has room: one lookup finds
         # it. The clock is read once for all frames.
         self._check_open()
-        events, offers = self._codec.read_all(frames), self._router.offers
+        events, lanes, router = self._codec.read_all(frames), self._lanes, self._router
         extend = self._text.extend
         at = self.arrival()
         if self.tap is not None:
@@ -162,8 +180,8 @@ class LaneIntake:
             elif event.__class__ in DELTAS and extend(event, size, at, _NO_MORE) is None:
                 observed = self._observe(event, observe)
                 continue
-            offer = offers.get(event.__class__)
-            if offer is None or not offer(event, size, at):
+            lane = router.only.get(event.__class__)
+            if lane is None or not lanes[lane].offer(event, size, at):
                 self._route(event, size, at)
             if event.__class__ is not observed:
                 observed = self._observe(event, observe)
@@ -171,7 +189,8 @@ class LaneIntake:
     async def _wait(self, full: LaneFull) -> None:
         """Take the event without room, as soon as there is room."""
         while True:
-            await full.lane.room()
+            if full.lane.is_full(full.size):  # the steps at the end of the take may have made room
+                await full.lane.room()
             at = self.at
             try:
                 self._route(full.event, full.size, at)

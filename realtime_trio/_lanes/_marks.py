@@ -33,13 +33,15 @@ class Mark:
     Add callbacks right after placing the mark, before the next checkpoint.
     """
 
-    __slots__ = ("_ahead", "_on_done", "_on_pass", "_settled")
+    # Every turn makes one, few have callbacks, and a task waits for hardly any.
+    __slots__ = ("_ahead", "_given_up", "_on_done", "_on_pass", "_waiting")
 
-    def __init__(self, lanes: tuple[Lane, ...]) -> None:
-        self._ahead = set(lanes)  # the lanes that have not passed it
-        self._on_pass: list[tuple[Lane, Callable[[Slice], None]]] = []
-        self._on_done: list[Callable[[], None]] = []
-        self._settled = trio.Event()
+    def __init__(self, lanes: int) -> None:
+        self._ahead = lanes  # how many have not passed it
+        self._given_up = False
+        self._on_pass: tuple[tuple[Lane, Callable[[Slice], None]], ...] = ()
+        self._on_done: tuple[Callable[[], None], ...] = ()
+        self._waiting: trio.lowlevel.ParkingLot | None = None
 
     @property
     def done(self) -> bool:
@@ -48,36 +50,46 @@ class Mark:
 
     def when_passed(self, lane: Lane, callback: Callable[[Slice], None]) -> None:
         """Call ``callback`` with the slice of ``lane``, in the step in which it passes the mark."""
-        self._on_pass.append((lane, callback))
+        self._on_pass += ((lane, callback),)
 
     def when_done(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` when the last lane has passed, after the callbacks of the lanes."""
-        self._on_done.append(callback)
+        self._on_done += (callback,)
 
     async def wait(self) -> None:
         """Wait until every lane has passed. A checkpoint; any number of tasks may wait.
 
         Raises :class:`~realtime_trio.ClosedError` if the client ends first.
         """
-        await self._settled.wait()
+        if self.done or self._given_up:
+            await trio.lowlevel.checkpoint()
+        else:
+            if self._waiting is None:
+                self._waiting = trio.lowlevel.ParkingLot()
+            await self._waiting.park()
         if not self.done:
             message = "the client ended before it had handled everything that it received"
             raise ClosedError(message)
 
     def pass_lane(self, lane: Lane, slice_: Slice) -> None:
         """Note that a lane has passed. Only :class:`Marks` calls this."""
-        self._ahead.remove(lane)
+        self._ahead -= 1
         for of_lane, callback in self._on_pass:
             if of_lane is lane:
                 callback(slice_)
         if self.done:
-            self._settled.set()
+            self._wake()
             for done in self._on_done:
                 done()
 
     def give_up(self) -> None:
         """Note that no lane will pass. Only :class:`Marks` calls this."""
-        self._settled.set()
+        self._given_up = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiting is not None:
+            self._waiting.unpark_all()
 
 
 @final
@@ -102,7 +114,7 @@ class Marks:
 
         Never waits. After the client has ended, no lane passes the mark.
         """
-        mark = Mark(lanes or tuple(Lane))
+        mark = Mark(len(lanes or Lane))
         if self._ended:
             mark.give_up()
             return mark

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TypeAlias, final
+from collections.abc import Mapping
+from typing import final
 
 from .._core._fast_decoder import DELTAS, Delta, Incoming
 from .._core._local_events import Malformed, Reading
@@ -12,25 +12,26 @@ from .._processor import malformed_lane
 from ..events import Lane
 from ._lane import LaneTask
 
-__all__ = ["Offer", "Router"]
+__all__ = ["Router"]
 
-# A lane's ``offer``: takes an event, its size in bytes and its time; returns whether it took it.
-Offer: TypeAlias = Callable[..., bool]
+# The lane of each class that goes to one lane only. All routers share the table: with many clients,
+# a table for each client would take time and memory for each.
+_ONLY_LANES: dict[type[Incoming], int] = {}
 
 
 @final
 class Router:
     """The table from events to lanes.
 
-    ``offers`` is the fast path: for classes that go to one lane only, the offer of that lane.
-    All other classes take :meth:`route`, which fills the table.
+    ``only`` is the fast path: the lane, as a number, of a class that goes to one lane only. All
+    other classes take :meth:`route`, which fills the table.
     """
 
-    __slots__ = ("_lanes", "offers")
+    __slots__ = ("_lanes", "only")
 
     def __init__(self, lanes: Mapping[Lane, LaneTask]) -> None:
         self._lanes = lanes
-        self.offers: dict[type[Incoming], Offer] = {}
+        self.only: Mapping[type[Incoming], int] = _ONLY_LANES
 
     def route(self, event: Incoming) -> tuple[LaneTask, ...]:
         """The lanes of an event, its home first."""
@@ -41,5 +42,9 @@ class Router:
         cls = DELTAS[type(event)] if isinstance(event, Delta) else type(event)
         lanes = tuple(self._lanes[lane] for lane in lanes_of(cls))
         if len(lanes) == 1:
-            self.offers[type(event)] = lanes[0].offer
+            _ONLY_LANES[type(event)] = lanes[0].lane.value
         return lanes
+
+    def close(self) -> None:
+        """End the fast path: from now on, it knows no class."""
+        self.only = {}

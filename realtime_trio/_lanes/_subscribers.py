@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias, final
+from typing import Any, Final, TypeAlias, final
 
 from .._core._fast_decoder import DELTAS, Delta
 from .._core._local_events import (
@@ -30,7 +30,7 @@ from ._overflow import Block, Coalesce, DropOldest, Latest
 
 __all__ = ["Put", "Subscribers", "check_classes"]
 
-# The argument is an event or a notification, or a delta if ``_with_event`` is in between.
+# ``Buffer.put``, ``Buffer.put_event`` for a decoded delta, or ``Buffer.put_message`` for a message.
 Put: TypeAlias = Callable[[Any, int], None]
 
 # Local events pass through the lanes, but cannot be subscribed to.
@@ -42,6 +42,25 @@ _LOCAL = frozenset(
 )
 
 
+# By lane and class: the class to which applications subscribe, and the method of a buffer that
+# takes an instance. ``None`` for events that are dispatched by another lane, or by none. All
+# clients share the tables.
+_Target: TypeAlias = tuple[type[Any], str] | None
+_TARGETS: Final[dict[Lane, dict[type, _Target]]] = {lane: {} for lane in Lane}
+
+
+def _target_of(lane: Lane, cls: type[Any]) -> _Target:
+    if issubclass(cls, Notification):
+        whole = issubclass(cls, (MessageComplete, MessageAdded, MessageUpdated))
+        return cls, "put_message" if whole else "put"
+    method = "put"
+    if issubclass(cls, Delta):
+        cls, method = DELTAS[cls], "put_event"
+    if issubclass(cls, ServerEvent) and (cls in _LOCAL or lanes_of(cls)[0] is not lane):
+        return None
+    return cls, method
+
+
 @final
 class Subscribers:
     """The buffers that a lane fills.
@@ -51,11 +70,12 @@ class Subscribers:
     ``message-streaming``.
     """
 
-    __slots__ = ("_buffers", "_lane", "all", "blocking", "found", "streaming")
+    __slots__ = ("_buffers", "_distinct", "_lane", "all", "blocking", "found", "streaming")
 
     def __init__(self, lane: Lane) -> None:
         self._lane = lane
         self._buffers: list[tuple[Buffer, tuple[type, ...]]] = []
+        self._distinct: dict[tuple[Put, ...], tuple[Put, ...]] = {}
         self.found: dict[type, tuple[Put, ...]] = {}
         self.all: tuple[Buffer, ...] = ()
         self.blocking: tuple[Buffer, ...] = ()
@@ -76,6 +96,7 @@ class Subscribers:
 
     def _changed(self) -> None:
         self.found.clear()
+        self._distinct.clear()
         self.all = tuple(buffer for buffer, _ in self._buffers)
         self.blocking = tuple(buffer for buffer, _ in self._buffers if buffer.may_block)
         self.streaming = tuple(self._of(MessageStreaming))
@@ -86,44 +107,19 @@ class Subscribers:
         return self.find(cls) if targets is None else targets
 
     def find(self, cls: type[Any]) -> tuple[Put, ...]:
-        """Look up the subscribers of a class."""
+        """Look up the subscribers of a class. Classes with the same subscribers share a tuple."""
+        known = _TARGETS[self._lane]
+        target = known[cls] if cls in known else known.setdefault(cls, _target_of(self._lane, cls))
         targets: tuple[Put, ...] = ()
-        if issubclass(cls, Delta):
-            targets = tuple(_with_event(put) for put in self.find(DELTAS[cls]))
-        elif not self._is_foreign(cls):
-            targets = tuple(buffer.put for buffer in self._of(cls))
-        if issubclass(cls, (MessageComplete, MessageAdded, MessageUpdated)):
-            targets = tuple(_with_text(put) for put in targets)
+        if target is not None:
+            subscribed, method = target
+            targets = tuple([getattr(buffer, method) for buffer in self._of(subscribed)])
+            targets = self._distinct.setdefault(targets, targets)
         self.found[cls] = targets
         return targets
 
     def _of(self, cls: type) -> Iterator[Buffer]:
         return (buffer for buffer, classes in self._buffers if issubclass(cls, classes))
-
-    def _is_foreign(self, cls: type) -> bool:
-        """Whether an event's class is dispatched by another lane, its home, or by none."""
-        if not issubclass(cls, ServerEvent):
-            return False
-        return cls in _LOCAL or lanes_of(cls)[0] is not self._lane
-
-
-def _with_event(put: Put) -> Put:
-    """Wrap ``put`` for decoded deltas: the event is created only for those who subscribe to it."""
-
-    def put_event(delta: Any, size: int) -> None:
-        put(delta.event(), size)
-
-    return put_event
-
-
-def _with_text(put: Put) -> Put:
-    """Wrap ``put`` for a whole message, which is far larger than the event that completed it."""
-
-    def put_message(note: Any, size: int) -> None:
-        content = note.message.content
-        put(note, size + len(content) if isinstance(content, str) else size)
-
-    return put_message
 
 
 def check_classes(classes: tuple[object, ...]) -> None:

@@ -22,6 +22,7 @@ from typing import Final, TypeAlias
 import attrs
 import msgspec
 
+from .._exceptions import JournalError
 from ._log_entries import LogItem, RawTextEntry
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "decode_block",
     "encode_block",
     "encode_blocks",
+    "load_zstd",
 ]
 
 # A time in seconds since 1970, and the entries that arrived then.
@@ -99,7 +101,7 @@ def encode_block(first: int, groups: Sequence[BlockGroup], *, zstd: bool = False
         if size < _SMALL:
             codec, packed = _PLAIN, bytes(body)
         elif zstd:
-            codec, packed = _ZSTD, _zstd().compress(body)
+            codec, packed = _ZSTD, load_zstd().compress(body)
         else:
             codec, packed = _DEFLATE, _deflate()(body, 1, _RAW)
     began, ended = groups[0][0], groups[-1][0]
@@ -189,7 +191,7 @@ def _unpacked(codec: int, packed: bytes, size: int) -> bytes:
         return zlib.decompressobj(_RAW).decompress(packed, size)
     if codec == _ZLIB:  # of earlier versions
         return zlib.decompressobj().decompress(packed, size)
-    return _zstd().decompress(packed, size)
+    return load_zstd().decompress(packed, size)
 
 
 # -- extras --------------------------------------------------------------------------------
@@ -212,13 +214,17 @@ class _Zstd:
     decompress: Callable[[bytes, int], bytes]
 
 
-def _zstd() -> _Zstd:
-    """Return the functions for one block: their objects are not for two threads at a time."""
+def load_zstd() -> _Zstd:
+    """Return the functions for one block: their objects are not for two threads at a time.
+
+    Raises :class:`~realtime_trio.JournalError` without the extra ``zstd``: a block that cannot be
+    read for this reason is not damaged.
+    """
     try:
         zstandard = importlib.import_module("zstandard")
     except ImportError:
-        message = "the block is compressed with zstd: install realtime-trio[zstd]"
-        raise DamagedBlock(message) from None
+        message = "compression zstd needs zstandard: pip install 'realtime-trio[zstd]'"
+        raise JournalError(message) from None
     pack: Callable[[bytes | bytearray], bytes] = zstandard.ZstdCompressor(level=3).compress
     unpack = zstandard.ZstdDecompressor().decompress
     return _Zstd(pack, lambda data, size: unpack(data, max_output_size=size))

@@ -131,7 +131,8 @@ class Rest:
             if isinstance(body, Body):
                 body.on_reading = pause
             sent = {**_HEADERS, **_lower(self._network.headers), **headers}
-            call = _Call(method, self._endpoint.rest_url(name), sent, body, tuple(secrets))
+            hidden = (*secrets, *self._network.secrets)
+            call = _Call(method, self._endpoint.rest_url(name), sent, body, hidden)
             return await self._send(call, name)
         limit = f"{self._timeout:g} s (rest_timeout)"
         _log.info("%s: no answer from %s within %s", name, self._endpoint.place, limit)

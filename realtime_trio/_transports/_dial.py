@@ -72,6 +72,8 @@ class Target:
     port: int
     resource: str = attrs.field(repr=False)
     """Path and query, quoted; holds the token."""
+    hidden: tuple[str, ...] = attrs.field(default=(), repr=False)
+    """Other values that no message may quote: those of the application's headers."""
 
     @property
     def place(self) -> str:
@@ -80,10 +82,10 @@ class Target:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The values in the query, both quoted and unquoted."""
+        """The token, both quoted and unquoted, and what else is sent and must not be quoted."""
         query = self.resource.partition("?")[2]
         raw = [pair.partition("=")[2] for pair in query.split("&") if pair.startswith("token=")]
-        return (*raw, *(urllib.parse.unquote_plus(each) for each in raw))
+        return (*raw, *(urllib.parse.unquote_plus(each) for each in raw), *self.hidden)
 
     @property
     def host_header(self) -> str:
@@ -159,32 +161,34 @@ async def open_websocket(
     Raises :class:`~realtime_trio.ConnectionFailed`; ``ValueError`` if ``url`` is not a
     websocket URL. A cancelled call leaves nothing open.
     """
-    target = parse_url(url)
+    target = attrs.evolve(parse_url(url), hidden=network.secrets)
     with trio.move_on_after(patience):
         for _ in range(_MAX_REDIRECTS + 1):
             stream = await network.open(target.host, target.port, secure=target.secure)
             try:
                 return await open_link(stream, target)
             except Redirected as exc:
-                target = _moved(target, exc)
+                location, status = exc.location, exc.status
+            # Not in the handler: an error's context would hold the location, and so the token.
+            target = _moved(target, location, status)
         message = f"{target.place} redirects the upgrade in circles"
         raise ConnectionFailed(message)
     raise timed_out(target.place, patience)
 
 
-def _moved(target: Target, exc: Redirected) -> Target:
+def _moved(target: Target, location: str, status: int | None) -> Target:
     """Return the target of a redirect; only the same origin, since the query holds the token."""
     here = f"{'wss' if target.secure else 'ws'}://{target.place}{target.resource}"
     message = f"{target.place} redirects the upgrade to another server: it must not get the token"
     try:
         # urljoin does not resolve relative ws and wss references before Python 3.14.
-        there = urllib.parse.urljoin("http" + here[2:], exc.location)
+        there = urllib.parse.urljoin("http" + here[2:], location)
         moved = parse_url(re.sub(r"^http", "ws", there))
     except ValueError:
-        raise ConnectionFailed(message, status=exc.status) from None
+        raise ConnectionFailed(message, status=status) from None
     if (moved.secure, moved.host, moved.port) != (target.secure, target.host, target.port):
-        raise ConnectionFailed(message, status=exc.status)
-    return moved
+        raise ConnectionFailed(message, status=status)
+    return attrs.evolve(moved, hidden=target.hidden)
 
 
 def timed_out(place: str, seconds: float) -> ConnectionFailed:

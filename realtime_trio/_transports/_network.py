@@ -125,6 +125,12 @@ class Network:
             message = "give proxy= or open_stream=, not both"
             raise ValueError(message)
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The values of the headers and their words: a server's message may quote them."""
+        values = (self.headers or {}).values()
+        return (*values, *(word for value in values for word in value.split()))
+
     async def open(self, host: str, port: int, *, secure: bool) -> trio.abc.Stream:
         """Open a stream, with TLS if ``secure``.
 

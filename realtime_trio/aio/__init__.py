@@ -1,4 +1,4 @@
-"""The same client for programs of asyncio: FastAPI, aiohttp, notebooks.
+"""The same client for asyncio programs: FastAPI, aiohttp, notebooks.
 
 trio runs as a guest on the loop of the caller, in the caller's thread. Every class and function
 has the name, the options and the guarantees of the native one; use ``asyncio`` to wait, cancel
@@ -18,11 +18,11 @@ ends by itself, the task that entered its block gets the reason there.
 
 Token sources, audio sources and sinks of the application are asyncio's, too. ``transport``,
 ``recorder`` and ``open_stream`` are for trio, as they are natively.
-
-General layout: ``_guest`` (the run), ``_door`` (calls and blocks), ``_channel`` (reading),
-``_callbacks`` (the application's own objects) are hand-written; the classes that mirror the
-native ones are written by ``tools/doors.py``.
 """
+
+# General layout: `_guest` (the run), `_door` (calls and blocks), `_channel` (reading), `_callbacks`
+# (the application's own objects) are hand-written; the classes that mirror the native ones are
+# written by `tools/doors.py`.
 
 from __future__ import annotations
 

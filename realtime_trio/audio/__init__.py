@@ -1,22 +1,22 @@
 """Audio without a network: formats, sources and sinks, playback, voice activity, levels.
 
-General layout::
-
-    _pcm        samples as numbers: levels, fades, tones        (sans-IO)
-    _bands      the levels of a frame in frequency bands        (sans-IO)
-    _vad        voice activity detection                        (sans-IO)
-    _jitter     the buffer between the network and a device     (sans-IO)
-    _owners     maps buffered bytes to answers                  (sans-IO)
-    _resample   from one format to another, with soxr
-    _stream     cuts any source into paced chunks of one size
-    _wav        sound files, as PCM16
-    _sources, _sinks, _devices      files, pipes, memory, microphone, speaker
-    _playback   from the jitter buffer to a sink
-
 ``client.audio`` connects these to a client. numpy, soxr, soundfile and sounddevice (the extra
 ``audio``) are imported when needed: for rates other than 16 kHz, sound files other than PCM16 WAV,
 and devices.
 """
+
+# General layout:
+#
+#   _pcm        samples as numbers: levels, fades, tones        (sans-IO)
+#   _bands      the levels of a frame in frequency bands        (sans-IO)
+#   _vad        voice activity detection                        (sans-IO)
+#   _jitter     the buffer between the network and a device     (sans-IO)
+#   _owners     maps buffered bytes to answers                  (sans-IO)
+#   _resample   from one format to another, with soxr
+#   _stream     cuts any source into paced chunks of one size
+#   _wav        sound files, as PCM16
+#   _sources, _sinks, _devices      files, pipes, memory, microphone, speaker
+#   _playback   from the jitter buffer to a sink
 
 from .._core._audio_format import DEFAULT_FORMAT, AudioFormat
 from .._core._spoken import SpokenAnswer

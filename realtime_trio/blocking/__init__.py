@@ -16,12 +16,12 @@ use a client; threads that read one channel share its items. A channel fetches u
 time. There are no cancel scopes: Ctrl-C ends a wait of the main thread, and ``client.close()``
 from another thread ends all waits of that client, with :class:`~realtime_trio.ClosedError`.
 
-Token sources, audio sources and sinks may be plain, and then run in threads, or trio's.
-
-General layout: ``_portal`` (the thread), ``_door`` (calls and blocks), ``_channel`` (reading),
-``_callbacks`` (the application's own objects) are hand-written; the classes that mirror the
-native ones are written by ``tools/doors.py``.
+Token sources, audio sources and sinks may be ordinary objects, which run in threads, or trio's.
 """
+
+# General layout: `_portal` (the thread), `_door` (calls and blocks), `_channel` (reading),
+# `_callbacks` (the application's own objects) are hand-written; the classes that mirror the native
+# ones are written by `tools/doors.py`.
 
 from __future__ import annotations
 

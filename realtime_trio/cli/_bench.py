@@ -52,7 +52,8 @@ def bench(
     markdown
         Write the tables to this file.
     compare
-        Show what is faster or slower than in the run in this file, and how certain that is. strict
+        Show what is faster or slower than in the run in this file, and how certain that is.
+    strict
         End with status 1 if the budget is exceeded.
     """
     flags = {"--quick": quick, "--peers": peers, "--strict": strict}

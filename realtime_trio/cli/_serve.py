@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Final, TypeAlias, cast
 
 import attrs
 import trio
@@ -181,9 +181,21 @@ def _prepare(server: RealtimeServer, plan: _Plan) -> None:
 def _print_banner(console: Console, plan: _Plan, url: str) -> None:
     """Print how to reach the server; the last line is a command to copy."""
     console.print(f"listening on {url}", style="bold", soft_wrap=True, markup=False)
-    lines = [*plan.told, *(f"fault: {where}" for *_, where in plan.faults)]
+    lines = [*plan.told, *(_told(name, options) for name, options, _ in plan.faults)]
     if plan.config.accept_any_token:
         lines.append('any token, or the user "me" with the password "secret"; Ctrl-C stops it')
     for line in [*lines, f"realtime-trio chat {url} {plan.login}"]:
         console.print(f"  {line}", style="dim", soft_wrap=True, markup=False)
     console.file.flush()
+
+
+def _told(name: str, options: Mapping[str, object]) -> str:
+    """Return a fault as ``--fault`` takes it."""
+    given = ",".join(f"{key}={_value(value)}" for key, value in options.items())
+    return clean(f"fault: {name}:{given}".rstrip(":"))
+
+
+def _value(value: object) -> str:
+    if isinstance(value, list):
+        return "+".join(str(each) for each in cast("list[object]", value))
+    return str(value)

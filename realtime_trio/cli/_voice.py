@@ -67,17 +67,33 @@ def voice(
         the transcript goes to standard error.
     mode
         Who detects your utterances: "ptt" this program, "vad" the server during your turns,
-        "realtime" the server at any time. barge_in Whether your voice interrupts the agent. By
-        default it does from a microphone (wear headphones, or pass --no-barge-in); a file waits
-        until the agent has finished. vad_threshold How many dB speech is above the noise. Raise it
-        if noise interrupts the agent. vad_minimum The minimum level of speech in dBFS.
-        vad_attack How many frames of 20 ms must be loud in a row. vad_hangover Seconds of quiet
-        that end an utterance. vad_pre_roll Seconds of sound before the utterance that are also
-        sent. vad_learning Seconds at the beginning in which the noise is learned. overwrite
-        Overwrite an existing file. user Log in with this name. The command asks for the password,
-        unless the environment variable REALTIME_TRIO_PASSWORD contains it. token Use this token
-        instead; the default is the environment variable REALTIME_TRIO_TOKEN. agent The agent of a
-        new session. session The session to continue.
+        "realtime" the server at any time.
+    barge_in
+        Whether your voice interrupts the agent. By default it does from a microphone (wear
+        headphones, or pass --no-barge-in); a file waits until the agent has finished.
+    vad_threshold
+        How many dB speech is above the noise. Raise it if noise interrupts the agent.
+    vad_minimum
+        The minimum level of speech in dBFS.
+    vad_attack
+        How many frames of 20 ms must be loud in a row.
+    vad_hangover
+        Seconds of quiet that end an utterance.
+    vad_pre_roll
+        Seconds of sound before the utterance that are also sent.
+    vad_learning
+        Seconds at the beginning in which the noise is learned.
+    overwrite
+        Overwrite an existing file.
+    user
+        Log in with this name. The command asks for the password, unless the environment variable
+        REALTIME_TRIO_PASSWORD contains it.
+    token
+        Use this token instead; the default is the environment variable REALTIME_TRIO_TOKEN.
+    agent
+        The agent of a new session.
+    session
+        The session to continue.
     """
     check_output(output, source=input, overwrite=overwrite)
     vad = detector(

@@ -52,7 +52,7 @@ class RedisLog:
     ``shards`` must be the same for all processes of a fleet, and never change. ``snapshots`` is the
     number of snapshots kept per session; entries before the oldest are dropped. Opening it raises
     :class:`~realtime_trio.JournalError` if Redis cannot be reached, refuses the login or evicts
-    keys (``maxmemory-policy allkeys-*``). Needs ``realtime-trio[redis]``.
+    keys (``maxmemory-policy allkeys-*``), and without ``realtime-trio[redis]``.
     """
 
     full_audio = False

@@ -35,7 +35,7 @@ def _coredis() -> Any:  # type: ignore[explicit-any]  # an extra: its types may 
         return importlib.import_module("coredis")
     except ImportError:
         message = "RedisLog needs coredis: pip install 'realtime-trio[redis]'"
-        raise ModuleNotFoundError(message) from None
+        raise JournalError(message) from None
 
 
 @final

@@ -5,17 +5,17 @@
     async with open_server() as server:
         server.script(turn("Hello", text="Hi there"))
         ...  # use server.url, or await server.listen()
-
-General layout, from the inside out:
-
-- A turn as data: ``_turn_script`` (its steps), ``_turn_engine``, ``_vendor_formats`` and
-  ``_answer`` (the stream of events that the steps become).
-- The sans-IO server: ``_server_state``, ``_storage`` (the bounds), ``_turn_scheduler``,
-  ``_script_checks``, ``_chat_commands``, ``_command_handlers`` and ``_server_core``.
-- Fault injection: ``_faults`` (plans) and ``_fault_pipeline`` (``server.faults``).
-- Protocol endpoints: ``_rest_api``, ``_origin``, ``_http`` and ``_socket``.
-- The trio shell: ``_client_connection``, ``_contain``, ``_hub`` and ``_embedded``.
 """
+
+# General layout, from the inside out:
+#
+# - A turn as data: `_turn_script` (its steps), `_turn_engine`, `_vendor_formats` and
+#   `_answer` (the stream of events that the steps become).
+# - The sans-IO server: `_server_state`, `_storage` (the bounds), `_turn_scheduler`,
+#   `_script_checks`, `_chat_commands`, `_command_handlers` and `_server_core`.
+# - Fault injection: `_faults` (plans) and `_fault_pipeline` (`server.faults`).
+# - Protocol endpoints: `_rest_api`, `_origin`, `_http` and `_socket`.
+# - The trio shell: `_client_connection`, `_contain`, `_hub` and `_embedded`.
 
 from __future__ import annotations
 

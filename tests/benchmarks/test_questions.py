@@ -24,7 +24,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "audio": {"COUNTS": (1, 2, 3)},
     "cancel_under_flood": {"EVENTS": 2_000, "FRAMES": 10},
     "growth": {"DELTAS": (2_100, 2_200, 2_300), "MESSAGES": (10, 20, 30)},
-    "many": {"COUNTS": (1, 2, 3), "TURNS_IN_ALL": 3},
+    "many": {"COUNTS": (1, 2, 3), "TURNS_IN_ALL": 3, "LATER_TURNS": 1},
     "memory": {"EVENTS": 5_000, "STEPS": 2},
     "paced": {"QUICK": (((2, 200), 1),), "SECONDS": 0},
     "startup": {"JUDGED": ("math", "json"), "OTHERS": ()},

@@ -5,110 +5,34 @@ from __future__ import annotations
 import base64
 import re
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from anyio.from_thread import start_blocking_portal
 
 from realtime_trio import testing as t
-from realtime_trio.server import RealtimeServer, ScriptedAnswer, ScriptedTurn, open_server
+from tests.cli.chat import CONVERSATION, Served, chatting, leave, printed, say
 from tests.cli.command import DATA
-from tests.cli.terminal import Terminal, open_terminal
+from tests.cli.terminal import open_terminal
 
 SCREENS = DATA / "screens"
 
 
-class Served:
-    """A server of this process at a real socket, used from the test's thread."""
-
-    def __init__(self, server: RealtimeServer, call: Callable[..., object]) -> None:
-        self._server = server
-        self._call = call
-        self.url = str(call(server.listen))
-
-    def script(self, *scripts: ScriptedTurn | ScriptedAnswer) -> None:
-        self._call(self._server.script, *scripts)
-
-    def hang_up(self) -> None:
-        self._call(self._server.hang_up)
-
-    def go_down(self, refusals: int) -> None:
-        self._call(lambda: self._server.faults.refuse(None, times=refusals))
-        self.hang_up()
-
-    def clear_faults(self) -> None:
-        self._call(self._server.faults.clear)
-
-    @property
-    def said(self) -> list[str]:
-        """The texts that the clients sent."""
-        events = (each.event or {} for each in self._server.seen)
-        return [str(event["text"]) for event in events if event.get("type") == "text_input"]
-
-
-@pytest.fixture
-def served() -> Iterator[Served]:
-    with (
-        start_blocking_portal("trio") as portal,
-        portal.wrap_async_context_manager(open_server()) as server,
-    ):
-        yield Served(server, portal.call)
-
-
-@contextmanager
-def chatting(
-    served: Served, tmp_path: Path, *more: str, columns: int = 100, rows: int = 40, **extra: str
-) -> Iterator[Terminal]:
-    arguments = ("chat", served.url, "--token", "any", "--history", str(tmp_path / "history"))
-    kept = {"HOME": str(tmp_path), **extra}
-    with open_terminal(*arguments, *more, columns=columns, rows=rows, **kept) as terminal:
-        terminal.until(r"Welcome[^$]*you >")
-        yield terminal
-
-
-def leave(terminal: Terminal) -> None:
-    terminal.send("\x04")
-    assert terminal.status() == 0
-
-
-CONVERSATION = t.turn(
-    "Show me",
-    t.think("First the table, then the code."),
-    t.say(
-        "# A heading\n\nSome *text* with `code`, and a line that is long enough to be broken at "
-        "sixty columns.\n\n| tool | runs |\n| --- | --- |\n| search | 3 |\n| fetch | 12 |\n\n"
-        "1. one\n2. two\n\n"
-    ),
-    t.use(
-        t.tool("search", {"query": "weather"}, result="3 hits"),
-        t.tool("fetch", {"url": "http://x"}, result="no route", is_error=True),
-    ),
-    t.use(t.delegate("helper", "Which way?", text="**Left**, then right.")),
-    t.show(t.media("<svg/>", "image/svg+xml", name="map.svg")),
-    t.say("```python\nprint('done')\n```\n\nThat is all."),
-)
-
-
 @pytest.mark.parametrize("colour", [True, False], ids=["colour", "plain"])
 @pytest.mark.parametrize("columns", [100, 60])
-def test_a_conversation_as_it_is_shown(
-    served: Served, tmp_path: Path, columns: int, colour: bool
-) -> None:
-    """Markdown, tools, a sub-agent and media; a table and code are whole at any width."""
+def test_shows_a_conversation(served: Served, tmp_path: Path, columns: int, colour: bool) -> None:
+    """Markdown, tools, a sub-agent and media; a table and code are complete at any width."""
     served.script(CONVERSATION)
     extra = {} if colour else {"NO_COLOR": "1"}
+    expected = (SCREENS / f"chat-{columns}.txt").read_text()
     with chatting(served, tmp_path, columns=columns, rows=60, **extra) as terminal:
         terminal.send("Show me\r")
-        shown = terminal.until(r"That is all\.[^$]*connected\nyou >")
+        terminal.until(lambda: f"{terminal.text}\n" == expected)
         assert bool(terminal.colours) == colour
         leave(terminal)
-    assert shown + "\n" == (SCREENS / f"chat-{columns}.txt").read_text()
 
 
-def test_editing_and_history(served: Served, tmp_path: Path) -> None:
-    """Arrow keys edit, several lines are one message, and another chat remembers them."""
+def test_edits_lines_and_keeps_a_history(served: Served, tmp_path: Path) -> None:
+    """Arrow keys edit, several lines form one message, and the next chat remembers them."""
     with chatting(served, tmp_path) as terminal:
         terminal.send("wrld\x1b[D\x1b[D\x1b[Do\x1b[F!\r")
         terminal.until(r"You said: world!")
@@ -131,7 +55,7 @@ def test_editing_and_history(served: Served, tmp_path: Path) -> None:
 
 
 def test_a_paste_is_one_message(served: Served, tmp_path: Path) -> None:
-    """Of several lines, and longer than a line of a terminal may be."""
+    """It has several lines, and more bytes than a terminal's line may have."""
     pasted = "\n".join(",".join(f"{number:05d}" for number in range(500)) for _ in range(3))
     with chatting(served, tmp_path) as terminal:
         terminal.paste(pasted)
@@ -142,7 +66,7 @@ def test_a_paste_is_one_message(served: Served, tmp_path: Path) -> None:
     assert served.said == [pasted]
 
 
-def test_keys_of_vi(served: Served, tmp_path: Path) -> None:
+def test_edits_with_the_keys_of_vi(served: Served, tmp_path: Path) -> None:
     with chatting(served, tmp_path, "--vi") as terminal:
         terminal.send("hello word\x1b")
         terminal.until(r"you > hello word")
@@ -186,8 +110,8 @@ def test_a_signal_leaves_tidily(served: Served, tmp_path: Path, how: signal.Sign
         assert "Traceback" not in terminal.printed
 
 
-def test_a_signal_is_a_key(served: Served, tmp_path: Path) -> None:
-    """SIGINT from elsewhere does what Ctrl-C does."""
+def test_sigint_works_like_ctrl_c(served: Served, tmp_path: Path) -> None:
+    """SIGINT from another process does what Ctrl-C does."""
     with chatting(served, tmp_path) as terminal:
         terminal.send("half")
         terminal.until(r"you > half")
@@ -197,8 +121,8 @@ def test_a_signal_is_a_key(served: Served, tmp_path: Path) -> None:
         assert terminal.status() == 0
 
 
-def test_a_lost_link_is_told_and_survived(served: Served, tmp_path: Path) -> None:
-    """With what was typed, and with what was sent while it was away."""
+def test_reports_and_survives_a_lost_link(served: Served, tmp_path: Path) -> None:
+    """Typed text survives, and so does text sent while there is no link."""
     with chatting(served, tmp_path) as terminal:
         terminal.send("half a se")
         terminal.until(r"you > half a se")
@@ -214,10 +138,10 @@ def test_a_lost_link_is_told_and_survived(served: Served, tmp_path: Path) -> Non
     assert served.said == ["half a sentence"]
 
 
-def test_a_link_that_comes_back_at_once_is_told(served: Served, tmp_path: Path) -> None:
+def test_reports_a_link_that_comes_back_immediately(served: Served, tmp_path: Path) -> None:
     with chatting(served, tmp_path) as terminal:
         terminal.send("one\r")
-        terminal.until(r"You said: one")
+        terminal.until(printed("You said: one"))
         served.hang_up()
         terminal.until(r"connected again[^$]*resynced\nyou >")
         terminal.send("two\r")
@@ -225,11 +149,11 @@ def test_a_link_that_comes_back_at_once_is_told(served: Served, tmp_path: Path) 
         leave(terminal)
 
 
-def test_a_stopped_process_goes_on(served: Served, tmp_path: Path) -> None:
-    """The link broke while nobody could notice: what was typed and the answers are still there."""
+def test_continues_after_the_process_was_stopped(served: Served, tmp_path: Path) -> None:
+    """The link broke while it was stopped: typed text and answers are still there."""
     with chatting(served, tmp_path) as terminal:
         terminal.send("one\r")
-        terminal.until(r"You said: one[^$]*connected\nyou >")
+        terminal.until(printed("You said: one"))
         terminal.send("half")
         terminal.until(r"you > half")
         terminal.signal(signal.SIGSTOP)
@@ -242,14 +166,14 @@ def test_a_stopped_process_goes_on(served: Served, tmp_path: Path) -> None:
     assert served.said == ["one", "half a word"]
 
 
-def test_a_message_with_a_file_is_shown_once(served: Served, tmp_path: Path) -> None:
-    """The server's echo of it names the file."""
+def test_shows_a_message_with_a_file_once(served: Served, tmp_path: Path) -> None:
+    """The server's echo names the file."""
     (tmp_path / "notes.txt").write_text("content")
     with chatting(served, tmp_path) as terminal:
         terminal.send("/upload ~/notes.txt\r")
         terminal.until(r"goes with the next message")
         terminal.send("read it\r")
-        shown = terminal.until(r"You said: read it[^$]*connected\nyou >")
+        shown = terminal.until(printed("You said: read it"))
         leave(terminal)
     assert shown.replace("You said: read it", "").count("read it") == 1
     assert "[document" not in shown
@@ -271,11 +195,11 @@ def test_a_dumb_terminal_has_plain_lines(served: Served, tmp_path: Path) -> None
     assert served.said == ["short"]
 
 
-def test_thoughts_are_folded_and_unfolded(served: Served, tmp_path: Path) -> None:
+def test_folds_and_unfolds_thoughts(served: Served, tmp_path: Path) -> None:
     served.script(t.turn("why", t.think("Because it is so."), t.say("It is."), times=2))
     with chatting(served, tmp_path) as terminal:
         terminal.send("why\r")
-        shown = terminal.until(r"It is\.[^$]*connected\nyou >")
+        shown = terminal.until(printed(r"It is\."))
         assert "thought, 4 words" in shown
         assert "Because" not in shown
         terminal.send("\x14")
@@ -285,7 +209,7 @@ def test_thoughts_are_folded_and_unfolded(served: Served, tmp_path: Path) -> Non
         leave(terminal)
 
 
-def test_commands_are_completed(served: Served, tmp_path: Path) -> None:
+def test_completes_commands_and_their_arguments(served: Served, tmp_path: Path) -> None:
     (tmp_path / "picture.png").write_bytes(b"x")
     with chatting(served, tmp_path) as terminal:
         terminal.send("/re")
@@ -307,8 +231,8 @@ def test_commands_are_completed(served: Served, tmp_path: Path) -> None:
         leave(terminal)
 
 
-def test_the_commands(served: Served, tmp_path: Path) -> None:
-    """Each of them, one after the other."""
+def test_runs_every_command(served: Served, tmp_path: Path) -> None:
+    """All commands, one after the other."""
     (tmp_path / "a b.txt").write_text("content")
     served.script(t.turn("draw", t.show(t.media("<svg/>", "image/svg+xml", name="../m.svg"))))
     steps = [
@@ -327,7 +251,7 @@ def test_the_commands(served: Served, tmp_path: Path) -> None:
         ("/upload ~/missing", r"missing: No such file"),
         ("/upload '~/a b.txt'", r"~/a b\.txt goes with the next message[^$]* 1 file "),
         ("/copy", r"there is no answer yet"),
-        ("read it", r"You said: read it"),
+        ("read it", printed("You said: read it")),
         ("/copy", r"copied \d+ characters"),
         ("/sessions", r"\*admin-\S+ +Trip to Rome"),
         ("//slash", r"You said: /slash"),
@@ -356,11 +280,10 @@ def test_the_commands(served: Served, tmp_path: Path) -> None:
     assert (tmp_path / "m.svg").read_text() == "<svg/>"
 
 
-def test_the_clipboard_is_the_terminals(served: Served, tmp_path: Path) -> None:
-    """OSC 52, which passes through ssh."""
+def test_copies_to_the_clipboard_of_the_terminal(served: Served, tmp_path: Path) -> None:
+    """With OSC 52, which works through ssh."""
     with chatting(served, tmp_path) as terminal:
-        terminal.send("hi\r")
-        terminal.until(r"You said: hi[^$]*connected\nyou >")
+        say(terminal, "hi")
         terminal.send("/copy\r")
         terminal.until(r"copied 12 characters")
         leave(terminal)
@@ -369,17 +292,16 @@ def test_the_clipboard_is_the_terminals(served: Served, tmp_path: Path) -> None:
     assert base64.b64decode(found[1]) == b"You said: hi"
 
 
-def test_what_is_hostile_does_not_reach_the_terminal(served: Served, tmp_path: Path) -> None:
+def test_control_characters_do_not_reach_the_terminal(served: Served, tmp_path: Path) -> None:
     served.script(t.turn("x", t.say("a\x1b[2J\x1b]0;title\x07b [link](http://real.example)")))
     with chatting(served, tmp_path) as terminal:
         terminal.send("x\r")
-        shown = terminal.until(r"real\.example[^$]*connected\nyou >")
-        assert "Welcome" in shown
-        assert "a␛[2J␛]0;title␇b link (http://real.example)" in shown
+        text = "a␛[2J␛]0;title␇b link (http://real.example)"
+        assert "Welcome" in terminal.until(printed(re.escape(text)))
         leave(terminal)
 
 
-def test_a_failed_answer_is_told(served: Served, tmp_path: Path) -> None:
+def test_reports_a_failed_answer(served: Served, tmp_path: Path) -> None:
     served.script(t.turn("x", unprepared="no such file"))
     with chatting(served, tmp_path) as terminal:
         terminal.send("x\r")
@@ -389,7 +311,7 @@ def test_a_failed_answer_is_told(served: Served, tmp_path: Path) -> None:
         leave(terminal)
 
 
-def test_an_unknown_session_and_an_unknown_agent_are_named(served: Served) -> None:
+def test_names_an_unknown_session_or_agent(served: Served) -> None:
     for option, told in (
         ("--session", "the server has no session 'nothing'"),
         ("--agent", "the server has no agent 'nothing'; available: default, helper"),

@@ -9,7 +9,7 @@ from contextlib import suppress
 import attrs
 import trio
 import trio.testing
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from realtime_trio._client._client import Client, open_client
@@ -162,12 +162,15 @@ def test_under_any_fault_every_ask_ends_and_receipts_hold(
 
 @given(st.lists(ACTIONS, min_size=1, max_size=8), st.integers(0, 2**16))
 @settings(max_examples=40)
+@example([("ask", "plain"), ("fault", "long stall"), ("ask", "plain"), ("force", "a")], 0)
 def test_after_the_faults_the_transcript_is_the_servers(
     actions: list[tuple[str, str]], seed: int
 ) -> None:
     """After one more turn and a reconnection, client and server have the same transcript.
 
-    A killed turn is the exception: the server has forgotten it, the client has not.
+    A killed turn is the exception: the server has forgotten it, the client has not. So is a turn
+    that was followed by another while the link was lost: the list holds both, but its last message
+    is not the turn's, so the turn stays after the list (§8 S1).
     """
 
     async def main() -> None:
@@ -188,10 +191,12 @@ def test_after_the_faults_the_transcript_is_the_servers(
                 session = client.state.current_session
                 assert session is not None
                 theirs = _texts(server.transcript(session.id))
+                turns = _turns(session.messages)
+                whole = [_spoken_texts(turn)[0] for turn in turns if not _killed(turn)]
                 mine = [
                     text
-                    for turn in _turns(session.messages)
-                    if not _killed(turn) or _spoken_texts(turn)[0] in theirs
+                    for turn in turns
+                    if not _killed(turn) or _spoken_texts(turn)[0] in {*theirs} - {*whole}
                     for text in _spoken_texts(turn)
                 ]
                 assert mine == theirs

@@ -285,6 +285,48 @@ async def test_another_agent_than_requested_is_reported(autojump_clock: object, 
             assert news.statistics().depth == 0
 
 
+def session_event(session_id: str | None, agent: str | None = None) -> str:
+    """Return a ``chat_session_changed``, with an agent or without."""
+    config = {} if agent is None else {"agent_config": {"key": agent}}
+    chat = None if session_id is None else {"session_id": session_id, **config}
+    return json.dumps({"type": "chat_session_changed", "chat_session": chat})
+
+
+AGENT_CHANGED = '{"type": "agent_configuration_changed", "agent_config": {"key": "new"}}'
+
+
+@pytest.mark.parametrize(
+    ("frames", "asked"),
+    [
+        ([session_event("s", "old"), session_event("s")], ("s", "old")),
+        ([session_event("s", "old"), session_event(None)], ("s", "old")),
+        ([session_event("s"), AGENT_CHANGED, session_event("s")], ("s", "new")),
+        ([session_event("s", "old"), session_event("t")], ("t", None)),
+        ([session_event("s", "old"), session_event("t"), session_event("t")], ("t", None)),
+    ],
+)
+async def test_an_agent_that_the_server_leaves_out_is_still_known(
+    frames: list[str], asked: tuple[str, str | None], autojump_clock: object
+) -> None:
+    """If the session is the same one. Of another session it is not known."""
+    connector = Refusing()
+
+    async def serve(transport: MemoryTransport) -> None:
+        await transport.receive()
+        for frame in (PONG, *frames, START):
+            await transport.send_text(frame)
+        await trio.sleep_forever()
+
+    async with (
+        scripted_server(serve) as url,
+        rt.open_client(url, auth="t", transport=connector) as client,
+    ):
+        await client.ready()
+        await client.reconnect()
+        await client.ready()
+    assert [asked_for(each) for each in connector.urls] == [(None, None), asked]
+
+
 # -- token sources -------------------------------------------------------------------------
 
 
@@ -430,6 +472,10 @@ class Cut:
 
     async def ping(self) -> None:
         await trio.lowlevel.checkpoint()
+
+    def abort(self) -> None:
+        # From Python 3.12 on, a protocol does not see a method of `__getattr__`.
+        self._inner.abort()
 
 
 class Cutting:

@@ -48,9 +48,8 @@ async def serving() -> AsyncGenerator[int, None]:
 async def talk(url: str, connector: Connector | None = None, **options: Any) -> None:
     """Use REST and the websocket once, with a single attempt."""
     config = rt.ClientConfig(max_attempts=1)
-    async with rt.open_client(
-        url, auth=LOGIN, config=config, transport=connector, **options
-    ) as client:
+    options.setdefault("auth", LOGIN)
+    async with rt.open_client(url, config=config, transport=connector, **options) as client:
         await client.ready()
 
 
@@ -212,6 +211,76 @@ async def test_a_final_status_ends_the_client_immediately(kind: type[Connector],
     assert len(heads) == 1
     assert (caught.value.status, caught.value.final) == (code, True)
     assert "hush" not in str(caught.value)
+
+
+def errors_of(exc: BaseException | None) -> list[BaseException]:
+    """An error, and all that it can be traced back to."""
+    found: list[BaseException] = []
+    waiting = [exc]
+    while waiting:
+        error = waiting.pop()
+        if error is not None and error not in found:
+            found.append(error)
+            waiting += [error.__cause__, error.__context__]
+    return found
+
+
+@pytest.mark.parametrize("kind", CONNECTORS)
+@pytest.mark.parametrize("auth", ["hush-hush-1", LOGIN])
+async def test_a_refusal_does_not_quote_the_headers(
+    kind: type[Connector], auth: str | rt.PasswordLogin
+) -> None:
+    """A server or a proxy that quotes the request gets no secret of the application shown."""
+    body = b"no: X-Key: hush-value-1 Authorization: hush-basic-2 Cookie: sid=hush-cookie-3"
+    handle, _ = refusing(*[status("400 x", body=body)] * 2)
+    headers = {
+        "X-Key": "hush-value-1",
+        "X-Auth": "Basic hush-basic-2",
+        "Cookie": "sid=hush-cookie-3",
+    }
+    async with listening(handle) as port:
+        with pytest.raises(rt.ConnectionFailed, match="status 400: no") as caught:
+            await talk(f"http://127.0.0.1:{port}", kind(), auth=auth, headers=headers)
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", CONNECTORS)
+async def test_no_error_holds_the_token_of_a_redirect(kind: type[Connector]) -> None:
+    """Not in any attribute of the error, or of one that it was raised in place of."""
+    location = "Location: http://other.example/ws?token=hush-hush-1"
+    handle, _ = refusing(status("302 x", location))
+    async with listening(handle) as port:
+        with pytest.raises(rt.ConnectionFailed, match="another server") as caught:
+            await talk(f"http://127.0.0.1:{port}", kind(), auth="hush-hush-1")
+    assert not any("hush" in repr(vars(exc)) for exc in errors_of(caught.value))
+
+
+@pytest.mark.parametrize("kind", CONNECTORS)
+async def test_no_error_holds_the_token_of_a_reason(kind: type[Connector]) -> None:
+    """A server that closes the new link may quote the token."""
+
+    async def serve(stream: trio.SocketStream) -> None:
+        await stream.send_all(accept_answer(await read_head(stream)))
+        await stream.send_all(frame(0x88, b"\x03\xf0bad hush-hush-1"))
+        await trio.sleep(0.1)
+
+    async with listening(serve) as port:
+        with pytest.raises(rt.ConnectionFailed, match="code 1008") as caught:
+            await talk(f"http://127.0.0.1:{port}", kind(), auth=Always("hush-hush-1"))
+    errors = [exc for exc in errors_of(caught.value) if isinstance(exc, rt.RealtimeError)]
+    assert len(errors) > 1
+    assert not any("hush" in repr(vars(exc)) for exc in errors)
+
+
+class Always:
+    """A source of one token."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    async def token(self) -> str:
+        await trio.lowlevel.checkpoint()
+        return self._token
 
 
 async def test_a_final_status_of_the_login_ends_the_client() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import sys
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
@@ -229,6 +230,15 @@ async def test_redis_that_is_away_is_named_without_its_secrets(tmp_path: Path) -
         async with rt.fleet.RedisLog("redis://user:hidden@127.0.0.1:1").opened():
             pass
     assert "hidden" not in str(caught.value)
+
+
+async def test_redis_without_its_extra_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "coredis", None)
+    with pytest.raises(rt.JournalError, match=r"coredis: pip install 'realtime-trio\[redis\]'"):
+        async with rt.fleet.RedisLog("redis://127.0.0.1:1").opened():
+            pass
 
 
 async def _refused(log: rt.fleet.RedisLog) -> None:

@@ -284,6 +284,18 @@ def test_u3_a_session_has_the_ids_of_its_parents() -> None:
 
 
 @pytest.mark.parametrize("make", MAKERS)
+def test_u3_an_empty_id_of_the_user_s_session_is_missing(make: Any) -> None:
+    talk = Talk()
+    talk(*make(session=MAIN, user=""), *make(session="sub", **SUB))
+    talk(*make(session="sub", user="", parent=""))
+    assert talk.last()["is_sub_session"] is False
+    assert talk.last("sub")["is_sub_session"] is True
+    sessions = talk.now.sessions
+    assert [each.is_sub_session for each in sessions.values()] == [False, True]
+    assert sessions["sub"].parent_session_id == MAIN
+
+
+@pytest.mark.parametrize("make", MAKERS)
 def test_u3_the_user_s_session_is_not_a_sub_session(make: Any) -> None:
     talk = Talk(session=None)
     talk(*make(session=MAIN, user=MAIN))

@@ -8,6 +8,7 @@ import re
 import socket
 import sqlite3
 import stat
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -302,6 +303,34 @@ async def test_a_journal_of_a_later_version_is_left_alone(tmp_path: Path) -> Non
     connection.close()
     with pytest.raises(rt.JournalError, match="later version"):
         await opened(path)
+
+
+async def test_a_journal_is_not_damaged_because_the_extra_zstd_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file waits for the extra; it is not repaired."""
+    path = tmp_path / "calls.db"
+    journal = JournalStore(path, compression="zstd")
+    async with journal.opened():
+        await journal.append(await journal.claim(NAME), 1, STORY)
+    needed = r"needs zstandard: pip install 'realtime-trio\[zstd\]'"
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "zstandard", None)
+        with pytest.raises(rt.JournalError, match=needed):
+            rt.Journal(path, compression="zstd")
+        with pytest.raises(rt.JournalError, match=needed):
+            async with rt.open_history(path):
+                pass
+        with pytest.raises(rt.JournalError, match=needed):
+            async with rt.open_client(
+                "http://127.0.0.1:1", auth="t", journal=rt.Journal(path), name=NAME, recover=True
+            ):
+                pass
+    later = JournalStore(path)
+    async with later.opened():
+        found = await recover_log(later, NAME)
+    assert found is not None
+    assert (found.recovered.position, found.recovered.lost) == (400, None)
 
 
 async def test_a_place_that_cannot_be_written_says_so(tmp_path: Path) -> None:

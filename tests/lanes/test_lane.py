@@ -571,6 +571,41 @@ async def test_a_waiting_feed_ends_with_the_pipeline() -> None:
         pipeline.close()
 
 
+async def test_a_feed_whose_steps_make_room_does_not_wait() -> None:
+    """No step of the lane would wake it: the lane has nothing left."""
+    pipeline = make(text=small(3))
+    async with trio.open_nursery() as nursery:
+        pipeline.start(nursery)
+        with trio.fail_after(5):
+            await pipeline.feed([frame("system_prompt", content=text) for text in "abcdefgh"])
+        await trio.testing.wait_all_tasks_blocked()
+        assert handled(pipeline, Lane.TEXT) == 8
+        pipeline.close(now=True)
+
+
+async def test_what_an_observer_puts_needs_no_task_of_a_lane() -> None:
+    """The steps at the end of the take pass its mark, and handle its events and commands."""
+    pipeline = make()
+    seen: list[bool] = []
+
+    def observe(event: Any) -> None:
+        pipeline.post(LinkEvent(status=None))
+        mark = pipeline.marks.place()
+        mark.when_done(lambda: seen.append(mark.done))
+        assert not mark.done
+
+    async with trio.open_nursery() as nursery:
+        pipeline.start(nursery)
+        before = trio.lowlevel.current_statistics().tasks_living
+        for frames_ in ([TURN_START], [TURN_START, CANCELLED]):
+            await pipeline.feed(frames_, observe)
+        assert pipeline.intake.take_one(CANCELLED, observe)
+        assert seen == [True] * 4
+        assert pipeline.drained
+        assert trio.lowlevel.current_statistics().tasks_living == before
+        pipeline.close(now=True)
+
+
 async def test_a_full_lane_evicts_the_subscriber_that_blocks_it() -> None:
     """Only that subscription gets LaggedError, after its buffered items."""
     async with running(text=small(10), coalesce=False) as pipeline:

@@ -530,6 +530,39 @@ def _all(buffer: Buffer) -> list[Any]:
     return items
 
 
+@pytest.mark.parametrize("rule", [Coalesce(), Block(1000), DropOldest(1000)], ids=repr)
+def test_a_buffered_item_takes_no_other_tracked_object(rule: Overflow) -> None:
+    """With many clients, the garbage collector visits everything that is in flight."""
+    buffer = _buffer(rule)
+    items = [_piece("a", message=str(number)) for number in range(100)]
+    gc.collect()
+    gc.disable()
+    try:
+        before = len(gc.get_objects())
+        for item in items:
+            buffer.put(item, 1)
+        assert len(gc.get_objects()) - before < 10  # its queues
+    finally:
+        gc.enable()
+    assert _all(buffer) == items
+
+
+async def test_classes_with_the_same_subscribers_share_a_tuple() -> None:
+    """A client with a subscription has few of them, not one for each class that it receives."""
+    pipeline = make()
+    every = pipeline.subscribe(lane=Lane.TEXT)
+    subscribers = pipeline._lanes[Lane.TEXT].dispatcher.subscribers
+    assert subscribers.of(MessageStreaming) is subscribers.of(SystemNotification)
+    assert subscribers.of(ev.CancelledEvent) is subscribers.of(ev.SystemPromptEvent) == ()
+    other = pipeline.subscribe(SystemNotification, lane=Lane.TEXT)
+    assert len(subscribers.of(SystemNotification)) == 2
+    assert len(subscribers.of(MessageStreaming)) == 1
+    other.close()
+    assert subscribers.of(MessageStreaming) is subscribers.of(SystemNotification)
+    every.close()
+    assert subscribers.of(MessageStreaming) == ()
+
+
 def test_coalesce_merges_neighbouring_pieces_of_one_message() -> None:
     """It merges nothing else, and never across another item."""
     buffer = _buffer(Coalesce())

@@ -30,6 +30,7 @@ class Proxy:
         """The largest piece that is handed on at once."""
         self._port = urlsplit(target).port or 0
         self._streams: set[trio.SocketStream] = set()
+        self._vanished: set[trio.SocketStream] = set()
         self._stalled: dict[Direction, trio.Event] = {}
         self._budget: dict[Direction, int] = {}
 
@@ -49,6 +50,14 @@ class Proxy:
     def stall(self, way: Direction) -> None:
         """Hand nothing on, and say nothing about it."""
         self._stalled.setdefault(way, trio.Event())
+
+    def vanish(self) -> None:
+        """Make the network of the open connections vanish: no byte, FIN or reset passes any more.
+
+        New connections work. So it is when a laptop changes its Wi-Fi.
+        """
+        self._vanished |= self._streams
+        self._streams.clear()
 
     @property
     def stalled(self) -> bool:
@@ -86,6 +95,8 @@ class Proxy:
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             while data := await source.receive_some(self.chop or 65_536):
                 await self._hold(way)
+                if source in self._vanished:
+                    continue
                 left = self._budget.get(way)
                 await sink.send_all(data if left is None else data[:left])
                 if left is not None:
@@ -93,6 +104,8 @@ class Proxy:
                     if left <= len(data):
                         del self._budget[way]
                         self.cut()
+        if source in self._vanished:
+            await trio.sleep_forever()  # the other side never learns that this one has ended
         scope.cancel()
 
     async def _hold(self, way: Direction) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from realtime_trio._core._state import TextSlice
 from realtime_trio._handlers._fold import Handled
-from realtime_trio._handlers._transaction import TextTransaction
+from realtime_trio._handlers._transaction import begin
 from realtime_trio.events import CompletionEvent
 
 
 def handler(slice_: TextSlice, event: CompletionEvent) -> Handled[TextSlice]:
     """Change a session and the conversation, wrongly."""
-    txn = TextTransaction(slice_)
+    txn = begin(slice_)
     session = txn.ensure_for(event)
     session.lodaed = -1  # E: attr-defined
     session.loaded = "all"  # E: assignment

@@ -63,20 +63,25 @@ class ChatStatus:
         return None
 
     def line(self, state: SessionState, width: int) -> str:
-        """Return the line, as wide as the terminal; the link is cut last."""
+        """Return the line, as wide as the terminal; a part that does not fit is omitted."""
         session = state.current_session
         agent = state.control.agent
         parts = [one_line(agent.name or agent.key, 30) if agent is not None else "no agent"]
         if session is not None:
             parts.append(one_line(session.name or session.id, 30))
-            parts.append(f"{session.input_tokens} in, {session.output_tokens} out")
         if self.files:
             parts.append(f"{self.files} file{'s' * (self.files > 1)}")
         if self.waiting:
             parts.append(f"{self.waiting} waiting")
+        if session is not None:
+            parts.append(f"{session.input_tokens} in, {session.output_tokens} out")
         link = self._link_text()
         room = max(0, width - cell_len(link) - 4)
-        left = " · ".join(parts)
+        left = parts[0]
+        for part in parts[1:]:
+            longer = f"{left} · {part}"
+            if cell_len(longer) <= room:
+                left = longer
         return f" {set_cell_size(left, room)}  {link} "
 
     def _link_text(self) -> str:

@@ -176,8 +176,15 @@ class ChatTasks:
         except ValueError as exc:
             self._view.notice(str(exc), "red")
             return
-        if isinstance(outcome, TurnFailed | TurnLost):
-            self._view.notice(f"no answer: {outcome.reason}", "red")
+        match outcome:
+            case TurnFailed(reason=reason):
+                self._view.notice(f"no answer: {reason}", "red")
+            case TurnLost(reason=reason, message=None):
+                self._view.notice(f"no answer: {reason}; the up arrow returns your text", "red")
+            case TurnLost(reason=reason):
+                self._view.notice(f"the answer may be incomplete: {reason}", "red")
+            case _:
+                pass
 
     async def _cancel(self) -> None:
         """Cancel the answer; the second time, or while there is no link, stop waiting for it."""

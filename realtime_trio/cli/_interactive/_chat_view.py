@@ -6,7 +6,6 @@ Values in, text out: it handles notifications, and returns the text to print
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, final
 
@@ -22,6 +21,7 @@ from .._console import content_text, pretty
 from .._terminal_text import clean, one_line
 from ._ansi_text import AnsiText
 from ._markdown_stream import MarkdownStream, split_blocks
+from ._shown_messages import ShownMessages
 
 __all__ = ["ChatView", "MediaItem"]
 
@@ -71,8 +71,7 @@ class ChatView:
         self._last = ""  # the kind of the last printed item
         self._open: dict[str, _OpenText] = {}
         self._tools: dict[tuple[str, str], _RunningTool] = {}
-        self._said: deque[str] = deque(maxlen=100)
-        self._loaded: set[str] = set()
+        self._shown = ShownMessages()
         self._thought = ""
         self._state = SessionState()
         self.answer: str = ""
@@ -152,7 +151,7 @@ class ChatView:
 
     def said(self, text: str) -> None:
         """Show the user's text; the server's echo of it is not shown again."""
-        self._said.append(text)
+        self._shown.said(text)
         self.print(Text(f"> {clean(text)}", "bold cyan"), kind="text")
 
     def toggle_thoughts(self) -> None:
@@ -212,24 +211,17 @@ class ChatView:
             self._print_text(each, each.stream.take_all())
         if message.role == ASSISTANT and not self._depth(message.session_id):
             self.answer = content_text(message.content).plain
+            self._shown.add(message)
         if message.status != "complete":
             self.print(Text(f"[{message.status}]", "bold red"), depth=self._depth(note.session_id))
 
     def _added(self, note: n.MessageAdded) -> None:
         message = note.message
-        if message.role == "user" and self._is_echo(message):
+        self._shown.add(message)
+        if message.role == "user" and self._shown.is_echo(message):
             return
         self._flush(note.session_id)
         self._print_message(message)
-
-    def _is_echo(self, message: Message) -> bool:
-        """Whether the user typed this message here, with or without files."""
-        shown = f"\n{content_text(message.content).plain}\n"
-        for text in self._said:
-            if f"\n{clean(text)}\n" in shown:
-                self._said.remove(text)
-                return True
-        return False
 
     def _print_message(self, message: Message) -> None:
         depth = self._depth(message.session_id)
@@ -271,17 +263,25 @@ class ChatView:
                 self._print_text(each, each.stream.take_all())
 
     def _history(self, note: n.SessionMessagesLoaded) -> None:
-        shown = [each for each in note.messages if each.role in ("user", ASSISTANT)]
-        if not shown or note.session_id in self._loaded:
+        """Show the messages that are not on the screen, such as an answer from a lost link.
+
+        If the answer is still arriving, the list is sent again after its end.
+        """
+        if any(each.session_id == note.session_id for each in self._open.values()):
             return
-        self._loaded.add(note.session_id)
-        hidden = len(note.messages) - len(shown[-_HISTORY:])
-        self.notice(
-            f"{len(note.messages)} messages of {note.session_id}"
-            + (f", {hidden} of them not shown" if hidden else "")
-        )
-        for message in shown[-_HISTORY:]:
+        resumed = not self._shown
+        new = self._shown.replace(note.messages)
+        if resumed and new:
+            new = new[-_HISTORY:]
+            hidden = len(note.messages) - len(new)
+            self.notice(
+                f"{len(note.messages)} messages of {note.session_id}"
+                + (f", {hidden} of them not shown" if hidden else "")
+            )
+        for message in new:
             self._print_message(message)
+            if message.role == ASSISTANT:
+                self.answer = content_text(message.content).plain
 
     def _turn_over(self, _: n.AllNotificationsCleared) -> None:
         self._tools.clear()
@@ -362,16 +362,25 @@ class ChatView:
 
     def _system(self, note: n.SystemNotification) -> None:
         style = _SEVERITY.get(note.severity, _SEVERITY["error"])
-        self.print(Text(clean(note.content), style))
+        if note.severity in ("info", "warning"):  # servers write these in Markdown
+            self._put(self._text.markdown(clean(note.content), style), "notice", 0)
+        else:
+            self.print(Text(clean(note.content), style))
 
     def _malformed(self, note: n.ProcessingFailed) -> None:
         self.notice(f"malformed event: {note.error}", "red")
 
     def _session_changed(self, note: n.ChatSessionChanged) -> None:
         current = note.current_session_id
-        session = self._state.sessions.get(current) if current is not None else None
+        if current is None:
+            self.notice(f"session {note.previous_session_id} was deleted", "blue")
+            return
+        if current == note.previous_session_id:
+            return  # a resync
+        self._shown.clear()
+        session = self._state.sessions.get(current)
         name = f" “{clean(session.name)}”" if session is not None and session.name else ""
-        self.notice(f"session {current or 'none'}{name}", "blue")
+        self.notice(f"session {current}{name}", "blue")
 
     def _voice(self, note: n.VoiceChanged) -> None:
         self.notice(f"voice {note.current.voice_id}", "magenta")

@@ -63,6 +63,12 @@ class ChatDesk:
         index = self.client.state.control.index
         return {each.session_id: each.session_name or "" for each in index}
 
+    def session_id(self, named: str) -> str:
+        """Return the id of the only session with this name, or ``named``, which is an id."""
+        known = self.sessions
+        ids = [each for each, name in known.items() if name == named]
+        return ids[0] if len(ids) == 1 and named not in known else named
+
 
 _Run: TypeAlias = Callable[[ChatDesk, str], Awaitable[None]]
 
@@ -93,7 +99,8 @@ async def _help(desk: ChatDesk, _: str) -> None:
 async def _sessions(desk: ChatDesk, _: str) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("session", "name", "agent", "changed"):
-        table.add_column(name, overflow="fold")
+        # An id that is broken across two lines cannot be copied.
+        table.add_column(name, overflow="fold", no_wrap=name in ("session", "changed"))
     current = desk.client.state.current_session_id
     more = False
     async for entry in desk.client.sessions():
@@ -120,12 +127,12 @@ async def _resume(desk: ChatDesk, argument: str) -> None:
     if not argument:
         desk.fail("which session? /sessions lists them")
         return
-    known = desk.sessions
-    by_name = [each for each, name in known.items() if name == argument]
-    session_id = by_name[0] if len(by_name) == 1 and argument not in known else argument
+    known, session_id = desk.sessions, desk.session_id(argument)
     if not known or desk.client.state.control.index_total > len(known):
         known = {session_id: ""}  # the list is incomplete, so the server decides
-    if desk.named("session", session_id, known):
+    if session_id == desk.client.state.current_session_id:
+        desk.view.notice(f"session {session_id} is the current one")
+    elif desk.named("session", session_id, known):
         await desk.client.resume_chat_session(session_id)
 
 
@@ -188,11 +195,18 @@ async def _rename(desk: ChatDesk, argument: str) -> None:
 
 
 async def _delete(desk: ChatDesk, argument: str) -> None:
-    current = desk.client.state.current_session_id
+    state = desk.client.state
+    current, agent = state.current_session_id, state.control.agent
     if not argument:
         desk.fail(f"this cannot be undone; to delete the current session: /delete {current}")
+        return
+    session_id = desk.session_id(argument)
+    await desk.client.delete_chat_session(session_id)
+    if session_id == current:
+        # The server continues in a deleted session, and the next message would store it again.
+        await desk.client.new_chat_session(None if agent is None else agent.key)
     else:
-        await desk.client.delete_chat_session(argument)
+        await desk.client.get_user_sessions()  # no event says that another session was deleted
 
 
 async def _copy(desk: ChatDesk, _: str) -> None:

@@ -6,6 +6,7 @@ immutable value that the chat replaces.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final, final
@@ -20,7 +21,7 @@ from ._slash_commands import COMMANDS
 __all__ = ["WordCompleter", "Words"]
 
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
-_FILES: Final = ("upload", "save")
+_SPECIAL: Final = re.compile(r"[\s\\'\"]")
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -63,11 +64,45 @@ class WordCompleter(Completer):
         if not space:
             summaries = {each: command.summary for each, command in COMMANDS.items()}
             yield from _beginning_with(name, summaries, before=1)
-        elif name in _FILES:
-            last = argument.rpartition(" ")[2]
-            yield from self._paths.get_completions(Document(last, len(last)), complete_event)
+        elif name == "upload":
+            raw, typed = _last_word(argument)
+            for each in self._files(typed, complete_event):
+                yield Completion(_escaped(typed + each.text), -len(raw), display=each.display)
+        elif name == "save":
+            first, space, rest = argument.partition(" ")
+            numbered = space and (first.isdecimal() or first == "all")
+            yield from self._files(rest if numbered else argument, complete_event)
         else:
             yield from _beginning_with(argument, self.words.of(name))
+
+    def _files(self, typed: str, complete_event: CompleteEvent) -> Iterable[Completion]:
+        return self._paths.get_completions(Document(typed, len(typed)), complete_event)
+
+
+def _last_word(typed: str) -> tuple[str, str]:
+    """Return the last word, as it is typed and as a shell reads it.
+
+    Quotes may still be open, so :func:`shlex.split` would refuse it.
+    """
+    start, word, quote = 0, "", ""
+    characters = enumerate(typed)
+    for index, char in characters:
+        if char == "\\" and quote != "'":
+            word += next(characters, (0, ""))[1]
+        elif quote:
+            quote, word = ("", word) if char == quote else (quote, word + char)
+        elif char in "'\"":
+            quote = char
+        elif char in " \t\r\n":
+            start, word = index + 1, ""
+        else:
+            word += char
+    return typed[start:], word
+
+
+def _escaped(name: str) -> str:
+    """Return a file name as :func:`shlex.split` reads it back, without quotes."""
+    return _SPECIAL.sub(r"\\\g<0>", name)
 
 
 def _beginning_with(
