@@ -241,7 +241,8 @@ class Client(Commands):
         Cancelling it ends the transfer. Raises ``ValueError`` for a file above
         ``config.max_file_size``, ``OSError`` for one that cannot be read,
         :class:`~realtime_trio.ConnectionFailed` and
-        :class:`~realtime_trio.AuthenticationError` as REST calls do. Waits until the server
+        :class:`~realtime_trio.AuthenticationError` as REST calls do,
+        :class:`~realtime_trio.ClosedError` once the client is closed. Waits until the server
         has sent the id of the UI session.
         """
         return self._door.call(
