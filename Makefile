@@ -76,12 +76,16 @@ bench-peers: .venv-peers/.peers
 	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --upgrade openai pipecat-ai
 	@.venv-peers/bin/python -m benchmarks --peers $(BENCH)
 
+# The suite's own pytest is newer than what users of the fixtures need, so that comes second.
 # pip has no option for this; uv installs as a wheel, so nothing of the system changes.
 test-lowest: $(VENV)/.made
 	@$(PIP_INSTALL) uv
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-lowest
 	@$(BIN)/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct -e '.[suite]'
 	@.venv-lowest/bin/python -m pytest -n $(JOBS)
+	@$(BIN)/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct \
+	    --upgrade-package pytest -e '.[testing]'
+	@.venv-lowest/bin/python -m pytest -c tests/older_pytest.ini --rootdir . -n $(JOBS) tests/testing
 
 dist: $(VENV)/.made
 	@$(PIP_INSTALL) build twine

@@ -199,6 +199,14 @@ def _leave_sections_out(
     lines[:] = _SECTIONS.sub("", "\n".join(lines)).split("\n")
 
 
+def _list_modules_with_pages(app: Sphinx) -> list[Any]:
+    """Keep modules without a source page, such as builtins, out of viewcode's list of modules."""
+    modules = getattr(app.env, "_viewcode_modules", {})
+    for name in [name for name, source in modules.items() if not source]:
+        del modules[name]
+    return []
+
+
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
     app.connect("autodoc-process-docstring", _leave_sections_out)
@@ -206,3 +214,4 @@ def setup(app: Sphinx) -> None:
     app.connect("doctree-read", _leave_builtins_alone)
     app.connect("doctree-read", _prefer_the_native_class)
     app.connect("autodoc-process-signature", _shorten_defaults)
+    app.connect("html-collect-pages", _list_modules_with_pages, priority=400)

@@ -1,10 +1,13 @@
-"""The error of what runs on trio, in a program that does not."""
+"""The errors of what runs on trio, in a program or a thread that does not."""
 
 from __future__ import annotations
 
+from threading import get_ident
+from typing import final
+
 import trio
 
-__all__ = ["check_trio"]
+__all__ = ["OwnThread", "check_trio"]
 
 
 def check_trio(function: str) -> None:
@@ -20,3 +23,26 @@ def check_trio(function: str) -> None:
             f"in synchronous code, rt.blocking.{name}"
         )
         raise RuntimeError(message)
+
+
+@final
+class OwnThread:
+    """The one thread that may wake a client's tasks; unknown until :meth:`take`."""
+
+    __slots__ = ("_ident",)
+
+    def __init__(self) -> None:
+        self._ident: int | None = None
+
+    def take(self) -> None:
+        """Make the current thread the one."""
+        self._ident = get_ident()
+
+    def check(self) -> None:
+        """Raise ``RuntimeError`` in another thread."""
+        if self._ident not in (None, get_ident()):
+            message = (
+                "a client belongs to the thread that opened it: from another thread, call it with "
+                "trio.from_thread.run or trio.from_thread.run_sync, or use rt.blocking"
+            )
+            raise RuntimeError(message)

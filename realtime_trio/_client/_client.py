@@ -103,6 +103,7 @@ class Client(Commands, Subscribes, JournalAccess):
         """
         shell = self._shell
         await trio.lowlevel.checkpoint()
+        shell.outbox.thread.check()
         await shell.gate.opened()
         async with shell.leaving():
             await shell.caught_up()
@@ -253,7 +254,7 @@ class Client(Commands, Subscribes, JournalAccess):
         """
         shell = self._shell
         async with shell.leaving():
-            shell.nursery  # noqa: B018  raises once the client is closed
+            shell.nursery  # noqa: B018  raises once closed
         limit = shell.config.max_file_size
         upload = await open_upload(source, filename=filename, mime_type=mime_type, limit=limit)
         if shell.ui_session_id is None:

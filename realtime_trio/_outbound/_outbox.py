@@ -21,6 +21,7 @@ from .._config import ClientConfig
 from .._core._codec import Codec
 from .._exceptions import ClosedError
 from .._idle import TaskSlot, WaitingTasks
+from .._needs_trio import OwnThread
 from ..events import (
     ClientWantsCancelEvent,
     Event,
@@ -77,6 +78,8 @@ class Outbox:
         self._closed = False
         self._draining = 0
         self._away = False
+        self.thread: OwnThread = OwnThread()
+        """The thread that may use the client."""
         self.links: int = 0
         """The number of links that have taken entries from it."""
         self._on_kill = on_kill
@@ -221,6 +224,7 @@ class Outbox:
         self._append(queue, entry)
 
     def _check_open(self) -> None:
+        self.thread.check()
         if self._closed:
             message = "the client is closed"
             raise ClosedError(message)

@@ -159,6 +159,10 @@ class TokenKeeper:
                 raise  # a bug in the token source
             message = f"the token source failed: {str(exc) or type(exc).__name__}"
             raise ConnectionFailed(self.redacted(message)) from exc
+        given: object = token
+        if not isinstance(given, str):
+            message = f"the token source must return a str, not {type(given).__name__}"
+            raise TypeError(message)
         self._hide(token)
         return self._check_sendable(token)
 

@@ -196,6 +196,7 @@ class Shell:
     @property
     def nursery(self) -> trio.Nursery:
         """The nursery of all tasks; raises :class:`~realtime_trio.ClosedError` once closed."""
+        self.outbox.thread.check()
         if self._nursery is None or self.closed:
             message = "the client is closed"
             raise ClosedError(message)
@@ -210,6 +211,7 @@ class Shell:
 
         An error of one of them ends the client and is raised here.
         """
+        self.outbox.thread.take()
         try:
             async with trio.open_nursery() as nursery:
                 nursery.cancel_scope.shield = True

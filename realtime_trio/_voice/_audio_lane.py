@@ -50,7 +50,15 @@ class AudioLane(LaneView):
     dropped and counted, and a notification is emitted.
     """
 
-    __slots__ = ("_client", "_gate", "_leaving", "_playback", "_sender", "_session_starts")
+    __slots__ = (
+        "_client",
+        "_gate",
+        "_leaving",
+        "_playback",
+        "_sender",
+        "_session_starts",
+        "_thread",
+    )
 
     def __init__(
         self,
@@ -70,6 +78,7 @@ class AudioLane(LaneView):
         self._leaving = leaving
         self._session_starts = session_starts
         self._sender = Sender(outbox)
+        self._thread = outbox.thread
 
     # -- playing ---------------------------------------------------------------------------
 
@@ -119,6 +128,7 @@ class AudioLane(LaneView):
 
         The server continues the answer; ``await client.cancel()`` stops both.
         """
+        self._thread.check()
         return self._playback.stop()
 
     # -- talking ---------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from .._startup import begin
+from .._version import __version__
 from ._standard_streams import prepare
 
 __all__ = ["main"]
@@ -35,6 +36,9 @@ def _run(argv: Sequence[str]) -> int:
     except ModuleNotFoundError as exc:
         if exc.name is None or exc.name.partition(".")[0] not in _EXTRA:
             raise
+        if list(argv) == ["--version"]:  # reports of bugs ask for it
+            print(f"realtime-trio {__version__}")
+            return 0
         print(
             "realtime-trio: the command line needs packages that are not installed: "
             "pip install 'realtime-trio[cli]'",

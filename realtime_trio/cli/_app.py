@@ -69,7 +69,8 @@ def _make_app(called: Sequence[str]) -> App:
         version=lambda: f"realtime-trio {__version__}",
         config=Settings(tuple(_COMMANDS)),
         help="Realtime agent streams from the command line.",
-        help_format="plaintext",
+        # Markdown joins the lines of a paragraph. Its import is slow, and a list has no paragraphs.
+        help_format="markdown" if {*called} & {*_COMMANDS, _COMPLETION} else "plaintext",
         print_error=False,
         exit_on_error=False,
         suppress_keyboard_interrupt=False,

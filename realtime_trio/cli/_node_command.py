@@ -112,12 +112,13 @@ async def _serve_page(where: str, held: Node, task_status: trio.TaskStatus[None]
 
 
 def _log(url: str, shards: int) -> FleetLog:
-    if url.startswith(("redis://", "rediss://", "unix://")):
+    if "://" not in url:
+        return SqliteLog(Path(url))
+    try:
         return RedisLog(url, shards=shards)
-    if "://" in url:
-        message = "--log is redis://…, rediss://…, unix://… or a path"
-        raise CommandError(message)
-    return SqliteLog(Path(url))
+    except ValueError:
+        message = "--log is redis://HOST…, rediss://HOST…, unix://PATH… or a path"
+        raise CommandError(message) from None
 
 
 def _dial(text: str) -> DialFunction:

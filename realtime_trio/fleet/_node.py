@@ -189,10 +189,12 @@ class Node:
         alive = await self._log.nodes()
         free = [seat for seat in seats if self._is_free(seat, alive)]
         self._random.shuffle(free)
-        for seat in free:
-            if not await self._may_dial(until) or self._room() <= 0:
-                return
-            await self._seize(seat)
+        while free and self._error is None:
+            count = await self._dialled_soon(until)
+            async with trio.open_nursery() as nursery:
+                for seat in free[:count]:
+                    nursery.start_soon(self._seize, seat)
+            free = free[count:] if count else []
 
     async def look(self) -> None:
         """Look whether the sessions are still this node's, until cancelled.
@@ -222,14 +224,17 @@ class Node:
     def _room(self) -> int:
         return self._capacity - len(self._runs)
 
-    async def _may_dial(self, until: float) -> bool:
-        """Claim only as many sessions as can be dialled soon; other nodes claim the rest."""
-        most = _AHEAD * self._limiter.total_tokens
+    async def _dialled_soon(self, until: float) -> int:
+        """Return how many sessions can be dialled soon; other nodes claim the rest.
+
+        They are claimed at once: while the first of them open, a node has little time for others.
+        """
+        most = _AHEAD * int(self._limiter.total_tokens)
         with trio.move_on_at(until):
-            while sum(not run.open for run in self._runs.values()) >= most:
+            while (waiting := sum(not run.open for run in self._runs.values())) >= most:
                 await self._opened.park()
-            return True
-        return False
+            return min(self._room(), most - waiting)
+        return 0
 
     def _is_free(self, seat: Seat, alive: frozenset[str]) -> bool:
         if seat.name in self._runs:
@@ -249,7 +254,11 @@ class Node:
         return trio.current_time() - self._steady_since >= _LEASE * self._heartbeat
 
     async def _seize(self, seat: Seat) -> None:
-        claim = await self._log.seize(seat, self.name)
+        try:
+            claim = await self._log.seize(seat, self.name)
+        except JournalError as exc:
+            self._failed(exc)
+            return
         if claim is None:
             return
         run = SeatRun(

@@ -35,7 +35,7 @@ from ._fleet_log import (
     Spec,
     shard_of,
 )
-from ._redis_host import RedisHost, open_host
+from ._redis_host import RedisHost, check_url, open_host
 
 __all__ = ["RedisLog"]
 
@@ -51,8 +51,8 @@ class RedisLog:
 
     ``shards`` must be the same for all processes of a fleet, and never change. ``snapshots`` is the
     number of snapshots kept per session; entries before the oldest are dropped. Opening it raises
-    :class:`~realtime_trio.JournalError` if Redis cannot be reached or evicts keys
-    (``maxmemory-policy allkeys-*``), and without ``realtime-trio[redis]``.
+    :class:`~realtime_trio.JournalError` if Redis cannot be reached, refuses the login or evicts
+    keys (``maxmemory-policy allkeys-*``), and without ``realtime-trio[redis]``.
     """
 
     full_audio = False
@@ -61,6 +61,7 @@ class RedisLog:
         if isinstance(shards, bool) or shards < 1:
             message = f"RedisLog.shards must be at least 1, not {shards!r}"
             raise ValueError(message)
+        check_url(url)
         self._url = url
         self._snapshots = snapshots
         self.shards: int = shards

@@ -22,7 +22,7 @@ from .._exceptions import JournalError
 from .._session._unwrapping_nursery import unwrapping_nursery
 from ._redis_scripts import SCRIPTS
 
-__all__ = ["RedisHost", "open_host"]
+__all__ = ["RedisHost", "check_url", "open_host"]
 
 T = TypeVar("T")
 _TIMEOUT: Final = 5.0
@@ -72,7 +72,7 @@ class RedisHost:
                 self._closing = True  # others may still wait for an answer
 
     async def check(self) -> None:
-        """Raise ``JournalError`` if Redis cannot be reached, or evicts keys."""
+        """Raise ``JournalError`` if Redis cannot be reached, refuses the login, or evicts keys."""
         policy = await self.run(lambda: self._main.config_get(["maxmemory-policy"]), may_fail=True)
         for value in policy.values() if policy else ():
             text = value.decode() if isinstance(value, bytes) else str(value)
@@ -105,9 +105,15 @@ class RedisHost:
         await done.wait()
         if found:
             return found[0]
-        if failed and may_fail and isinstance(failed[0], self._module.exceptions.ResponseError):
+        if failed and may_fail and self._is_answer(failed[0]):
             return None
         raise self.explained(failed[0] if failed else OSError("the log was closed"))
+
+    def _is_answer(self, exc: Exception) -> bool:
+        """Whether Redis works and refuses only this command."""
+        errors = self._module.exceptions
+        refused = isinstance(exc, errors.ResponseError)
+        return refused and not isinstance(exc, errors.AuthenticationError)
 
     def explained(self, exc: Exception) -> Exception:
         """Describe an error of Redis or of the connection."""
@@ -177,6 +183,15 @@ def _tls(url: str) -> ssl.SSLContext:
     if "ssl_certfile" in given:
         context.load_cert_chain(given["ssl_certfile"], given.get("ssl_keyfile"))
     return context
+
+
+def check_url(url: str) -> None:
+    """Raise ``ValueError`` for a URL that is not one of a Redis; the message has no secrets."""
+    parts = urlsplit(url)
+    place = parts.path.strip("/") if parts.scheme == "unix" else parts.hostname
+    if parts.scheme not in {"redis", "rediss", "unix"} or not place:
+        message = "RedisLog needs a URL like redis://HOST:PORT, rediss://HOST:PORT or unix:///PATH"
+        raise ValueError(message)
 
 
 def _place(url: str) -> str:

@@ -60,7 +60,7 @@ class Served:
 
     @property
     def inputs(self) -> list[Mapping[str, Any]]:
-        """The events with these texts."""
+        """The events that carry these texts."""
         events = (each.event or {} for each in self._server.seen)
         return [event for event in events if event.get("type") == "text_input"]
 

@@ -1,4 +1,4 @@
-"""Running the command line as its users do: a process of its own."""
+"""Run the command line as its users do: in a separate process."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def run(
 
 @attrs.frozen(slots=True)
 class Done:
-    """What a command came to."""
+    """The outcome of a command."""
 
     status: int | str | None
     out: bytes
@@ -62,7 +62,7 @@ Call = Callable[..., Done]
 
 
 def make_call(captured: pytest.CaptureFixture[bytes]) -> Call:
-    """Run commands in this process: quicker, for all that needs no process of its own."""
+    """Run commands in this process, which is faster than a process of their own."""
 
     def call(*arguments: str | Path) -> Done:
         captured.readouterr()
@@ -75,7 +75,7 @@ def make_call(captured: pytest.CaptureFixture[bytes]) -> Call:
 
 
 def refusal(call: Call, *arguments: str | Path) -> str:
-    """What a command says to an error of use: one line, no traceback, exit status 2."""
+    """Return the message for a usage error: one line, no traceback, exit status 2."""
     done = call(*arguments)
     said = done.err.decode()
     assert done.status == 2

@@ -1,4 +1,4 @@
-"""What the tests of the command line share."""
+"""Fixtures for the tests of the command line."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tests.cli.command import TERMINAL, Call, make_call
 
 @pytest.fixture(autouse=True)
 def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing in the environment says how wide, colourful or dumb the terminal is.
+    """Remove what the environment says about the terminal: its width, its colours, its type.
 
-    Only a test decides that: the suite runs in an editor, in CI and without a terminal too.
+    Each test sets these itself: the suite also runs in an editor, in CI and without a terminal.
     """
     for name in TERMINAL:
         monkeypatch.delenv(name, raising=False)

@@ -1,4 +1,4 @@
-"""Where the nodes of ``test_node_command`` dial to."""
+"""The dial function for the nodes of ``test_node_command``."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ NOT_A_FUNCTION = 17
 
 
 async def dial(claim: Claim) -> Dial:
-    """The server of the test, as the user of the label."""
+    """Dial the server of the test, as the user in the label."""
     return Dial(os.environ["NODE_TEST_URL"], auth=claim.labels["user"])

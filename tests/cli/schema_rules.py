@@ -1,4 +1,4 @@
-"""What a change of the events may be: old recordings must stay readable."""
+"""Rules for changes of events: old recordings must stay readable."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ and add a news fragment where users can see the difference.
 
 
 def incompatibilities(old: Schema, new: Schema) -> list[str]:
-    """What of ``old``, schemas by event type, is no longer true in ``new``."""
+    """List what ``old``, schemas by event type, allows and ``new`` does not."""
     problems: list[str] = []
     for tag, before in old.items():
         if tag not in new:
@@ -72,7 +72,7 @@ def _compare(
 
 
 def _takes(accepted: frozenset[str], kind: str) -> bool:
-    """Whether a kind of values is among those; a constant may be among those of its type."""
+    """Return whether a kind of value is accepted; a constant may match by its type."""
     return kind in accepted or (kind.startswith("'") and "string" in accepted)
 
 
@@ -80,7 +80,7 @@ _ANY = frozenset({"array", "boolean", "integer", "null", "number", "object", "st
 
 
 def _accepted(schema: Schema) -> frozenset[str]:
-    """The kinds of values that a schema takes: JSON's types, or the constants one by one."""
+    """Return the kinds of values that a schema accepts: JSON types, or single constants."""
     if "const" in schema:
         return frozenset({repr(schema["const"])})
     if "enum" in schema:

@@ -1,6 +1,6 @@
-"""A pseudo-terminal with a screen: what a person at it would see, as text.
+"""A pseudo-terminal with a screen: what a person would see, as text.
 
-It waits for what is on the screen, never for time: a slow machine only makes a test slower.
+It waits for text on the screen, never for time: a slow machine only makes a test slower.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Terminal:
         self._child.kill(number)
 
     def until(self, wanted: str | Callable[[], bool]) -> str:
-        """Wait until a pattern is on the screen, or a condition holds; gives the screen."""
+        """Wait until a pattern is on the screen, or a condition holds; return the screen."""
         end = time.monotonic() + _PATIENCE
         while not self._holds(wanted):
             if self.ended or time.monotonic() > end:
@@ -96,7 +96,7 @@ class Terminal:
             self._stream.feed(data)
 
     def status(self) -> int | None:
-        """Wait for the end of the program, and give its exit status."""
+        """Wait for the end of the program, and return its exit status."""
         end = time.monotonic() + _PATIENCE
         while not self.ended and time.monotonic() < end:
             self._read()
@@ -113,7 +113,7 @@ def open_terminal(
     program: str = PACKAGE,
     **extra: str,
 ) -> Iterator[Terminal]:
-    """Run a command of the program at a terminal. ``program`` is the module that is the program."""
+    """Run a command of the program at a terminal. ``program`` is its module."""
     env = environment(**{"TERM": "xterm-256color", **extra})
     command = ["-u", "-m", program, *arguments]
     child = pexpect.spawn(

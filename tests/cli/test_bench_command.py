@@ -1,4 +1,4 @@
-"""``realtime-trio bench``: the way to the suite."""
+"""``realtime-trio bench``: it starts the benchmark suite."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from realtime_trio.cli import _bench
 from tests.cli.command import Call, refusal
 
 
-def test_it_finds_the_suite_of_a_checkout(call: Call) -> None:
+def test_finds_the_benchmarks_in_a_checkout(call: Call) -> None:
     said = refusal(call, "bench", "nix")
     assert "no such question: nix; available: decode" in said
 
 
-def test_options_reach_the_suite_as_they_are(
+def test_passes_the_options_on_unchanged(
     monkeypatch: pytest.MonkeyPatch, call: Call, tmp_path: Path
 ) -> None:
     asked: list[list[str]] = []
@@ -33,13 +33,11 @@ def test_options_reach_the_suite_as_they_are(
     assert asked == [["--quick", f"--compare={file}", "--", "core", "lanes"], ["--"]]
 
 
-def test_without_the_suite_it_says_where_there_is_one(
-    monkeypatch: pytest.MonkeyPatch, call: Call
-) -> None:
+def test_says_where_to_find_missing_benchmarks(monkeypatch: pytest.MonkeyPatch, call: Call) -> None:
     monkeypatch.setattr(_bench, "_BESIDE", "no_such_directory")
     assert "run this command in a checkout" in refusal(call, "bench")
 
 
-def test_without_the_packages_it_says_which(monkeypatch: pytest.MonkeyPatch, call: Call) -> None:
+def test_names_the_missing_packages(monkeypatch: pytest.MonkeyPatch, call: Call) -> None:
     monkeypatch.setitem(sys.modules, "benchmarks._cli", None)
     assert "pip install 'realtime-trio[bench]'" in refusal(call, "bench")

@@ -33,7 +33,7 @@ def test_the_table_fits_a_narrow_terminal(call: Call, monkeypatch: pytest.Monkey
     assert max(map(len, call("events").lines)) <= 90
 
 
-def test_a_dumb_terminal_has_its_own_width() -> None:
+def test_a_dumb_terminal_keeps_its_width() -> None:
     with open_terminal("events", columns=60, rows=600, TERM="dumb") as terminal:
         assert terminal.status() == 0
     lines = terminal.received.decode().splitlines()
@@ -52,7 +52,7 @@ def test_asyncapi_is_one_json_document(call: Call) -> None:
     assert json.loads(done.out)["asyncapi"] == "3.0.0"
 
 
-def test_errors_of_use(call: Call) -> None:
+def test_reports_usage_errors_in_one_line(call: Call) -> None:
     assert "not both" in refusal(call, "events", "--json-schema", "--asyncapi")
     assert "--no-json-schema" in refusal(call, "events", "--no-json-schema")
     assert "extra" in refusal(call, "events", "extra")

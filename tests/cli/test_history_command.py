@@ -1,4 +1,4 @@
-"""``realtime-trio history`` and ``export``, and journals where other commands take a file."""
+"""``realtime-trio history`` and ``export``, and journals as the files of other commands."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_entries_of_a_journal(journal: Path, call: Call) -> None:
+def test_lists_the_entries_of_a_journal(journal: Path, call: Call) -> None:
     done = call("history", journal)
     assert done.status == 0
     assert done.lines[0].split()[0] == "1"
@@ -49,7 +49,7 @@ def test_the_entries_of_a_journal(journal: Path, call: Call) -> None:
     assert json.loads(later[0])["position"] == 6
 
 
-def test_the_state_at_a_moment(journal: Path, call: Call) -> None:
+def test_shows_the_state_at_a_moment(journal: Path, call: Call) -> None:
     (line,) = call("history", journal, "--find", "s.turn.can_send_input").lines
     found = json.loads(call("history", journal, "--find", "s.turn.can_send_input", "--json").out)
     assert found == {"position": int(line)}
@@ -66,13 +66,13 @@ def test_the_state_at_a_moment(journal: Path, call: Call) -> None:
     assert (nothing.status, nothing.lines) == (1, ["no state matches"])
 
 
-def test_a_narrow_terminal(journal: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fits_a_narrow_terminal(journal: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "60")
     lines = call("history", journal).lines
     assert max(len(line) for line in lines) == 60
 
 
-def test_what_a_damaged_journal_lacks_is_said(journal: Path, tmp_path: Path, call: Call) -> None:
+def test_reports_what_a_damaged_journal_lacks(journal: Path, tmp_path: Path, call: Call) -> None:
     path, to = tmp_path / "calls.db", tmp_path / "call.jsonl"
     data = bytearray(journal.read_bytes())
     data[data.rindex(b"RTB") + 60] ^= 1
@@ -86,7 +86,7 @@ def test_what_a_damaged_journal_lacks_is_said(journal: Path, tmp_path: Path, cal
     assert to.exists()
 
 
-def test_a_gap_and_an_end_without_a_close(tmp_path: Path, call: Call) -> None:
+def test_reports_a_gap_and_a_missing_close(tmp_path: Path, call: Call) -> None:
     path = tmp_path / "call.jsonl"
     path.write_text('{"t": 0, "dir": "open", "text": "", "conn": 1}\n')
     assert call("history", path).lines[-1] == "it ended without being closed"
@@ -103,18 +103,18 @@ def test_a_gap_and_an_end_without_a_close(tmp_path: Path, call: Call) -> None:
         (["--name", "x"], "its sessions are: 'call'"),
     ],
 )
-def test_a_wrong_question(journal: Path, call: Call, options: list[str], reason: str) -> None:
+def test_rejects_invalid_options(
+    journal: Path, call: Call, options: list[str], reason: str
+) -> None:
     assert reason in refusal(call, "history", journal, *options)
 
 
-def test_a_file_that_is_not_there(tmp_path: Path, call: Call) -> None:
+def test_rejects_a_missing_file(tmp_path: Path, call: Call) -> None:
     assert "cannot read" in refusal(call, "history", tmp_path / "x.db")
     assert "No such file" in refusal(call, "export", tmp_path / "x.db")
 
 
-def test_an_export_is_a_recording_without_secrets(
-    journal: Path, call: Call, tmp_path: Path
-) -> None:
+def test_exports_a_recording_without_secrets(journal: Path, call: Call, tmp_path: Path) -> None:
     done = call("export", journal)
     assert done.status == 0
     assert b"sk-secret-value" not in done.out
@@ -127,7 +127,7 @@ def test_an_export_is_a_recording_without_secrets(
     assert "cannot write" in refusal(call, "export", journal, tmp_path / "no" / "call.jsonl")
 
 
-def test_replay_takes_a_journal(journal: Path, call: Call) -> None:
+def test_replay_reads_a_journal(journal: Path, call: Call) -> None:
     last = json.loads(call("replay", journal, "--json").lines[-1])
     contents = [
         message["content"]
@@ -137,7 +137,7 @@ def test_replay_takes_a_journal(journal: Path, call: Call) -> None:
     assert contents == ["Hello", "Hi there"]
 
 
-def test_a_database_of_something_else(tmp_path: Path, call: Call) -> None:
+def test_rejects_an_unrelated_database(tmp_path: Path, call: Call) -> None:
     path = tmp_path / "x.db"
     path.write_bytes(b"SQLite format 3\0" + bytes(100))
     assert "cannot open the journal" in refusal(call, "replay", path)

@@ -52,14 +52,14 @@ def error(text: str) -> n.SystemNotification:
 # -- pieces --------------------------------------------------------------------------------
 
 
-def test_pieces_stand_on_one_line_and_wrap_under_their_beginning() -> None:
+def test_pieces_share_a_line_and_wrap_with_a_hanging_indent() -> None:
     lines = shown(*(delta(f"word{i} ") for i in range(12)))
     assert lines[0].startswith("0:01.500  assistant   word0 word1")
     assert all(line.startswith(" " * 22 + "word") for line in lines[1:] if line.strip())
     assert max(map(len, lines)) <= 60
 
 
-def test_a_long_word_is_broken_and_line_breaks_are_kept() -> None:
+def test_breaks_a_long_word_and_keeps_line_breaks() -> None:
     lines = shown(delta("x" * 50), delta("\nnext"), delta("\n日本語" * 8))
     assert lines[0] == "0:01.500  assistant   " + "x" * 38
     assert lines[1] == " " * 22 + "x" * 12
@@ -67,7 +67,7 @@ def test_a_long_word_is_broken_and_line_breaks_are_kept() -> None:
     assert lines[3] == " " * 22 + "日本語"
 
 
-def test_what_comes_between_goes_to_a_line_of_its_own() -> None:
+def test_an_interruption_gets_its_own_line() -> None:
     lines = shown(delta("one "), error("oh"), delta("two"), delta("three", message="m2"))
     assert [line.split()[:3] for line in lines] == [
         ["0:01.500", "assistant", "one"],
@@ -77,7 +77,7 @@ def test_what_comes_between_goes_to_a_line_of_its_own() -> None:
     ]
 
 
-def test_pieces_obey_no_escapes() -> None:
+def test_pieces_cannot_contain_escape_sequences() -> None:
     assert "\x1b" not in "".join(shown(delta("a\x1b[31mb\x07")))
 
 
@@ -98,7 +98,7 @@ def turn() -> rt.server.ScriptedTurn:
     )
 
 
-async def test_a_conversation_is_told_as_it_goes(
+async def test_shows_a_conversation_as_it_happens(
     turn: rt.server.ScriptedTurn, autojump_clock: trio.testing.MockClock
 ) -> None:
     console, said = make_console(100)
@@ -125,7 +125,7 @@ async def test_a_conversation_is_told_as_it_goes(
     assert transcript.tally.subsessions == 1
 
 
-async def test_a_turn_that_fails_is_told(autojump_clock: trio.testing.MockClock) -> None:
+async def test_reports_a_failed_turn(autojump_clock: trio.testing.MockClock) -> None:
     console, said = make_console(100)
     transcript = LiveTranscript(console)
     async with rt.server.open_server() as server:
@@ -139,7 +139,7 @@ async def test_a_turn_that_fails_is_told(autojump_clock: trio.testing.MockClock)
     assert "turn        the server did not end the interaction" in said.getvalue()
 
 
-async def test_stopping_without_a_link_says_so(autojump_clock: trio.testing.MockClock) -> None:
+async def test_reports_a_stop_without_a_link(autojump_clock: trio.testing.MockClock) -> None:
     console, said = make_console(100)
     transcript = LiveTranscript(console)
     async with rt.server.open_server() as server:
@@ -196,7 +196,7 @@ def voice(name: str) -> rt.events.Voice:
     return rt.events.Voice(voice_id=name)
 
 
-def test_rarer_entries() -> None:
+def test_shows_the_rarer_entries() -> None:
     text = transcript_of(
         n.ChatSessionChanged(previous_session_id="s1", current_session_id=None),
         n.SessionCleared(session_id="s1"),
@@ -259,7 +259,7 @@ def test_content_of_every_kind_is_shown() -> None:
 # -- text ----------------------------------------------------------------------------------
 
 
-def test_text_is_made_safe_and_short() -> None:
+def test_makes_text_safe_and_short() -> None:
     for mark in "\u061c\u200e\u200f\u202a\u2069\u206a\u206f\u2028\u2029\ufff9":
         assert clean(f"a{mark}b") == "a\ufffdb"
     assert clean("\u200d\u200c\ufe0f") == "\u200d\u200c\ufe0f"  # they join, and steer nothing
@@ -271,7 +271,7 @@ def test_text_is_made_safe_and_short() -> None:
     assert pretty("text") == '"text"'
 
 
-def test_a_replay_on_a_terminal_shows_what_is_being_written(
+def test_a_replay_on_a_terminal_shows_unfinished_text(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from realtime_trio import _replay

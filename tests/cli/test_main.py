@@ -1,4 +1,4 @@
-"""The entry point: what is imported, and what is said where something is missing."""
+"""The entry point: what it imports, and what it prints if something is missing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from realtime_trio import _startup
 from realtime_trio._exceptions import ConnectionFailed
 from realtime_trio.cli import _app
 from realtime_trio.cli._command_error import CommandError
-from tests.cli.command import environment, run
+from tests.cli.command import Call, environment, run
 
 
 def outcome(failure: BaseException, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
@@ -25,7 +25,7 @@ def outcome(failure: BaseException, capsys: pytest.CaptureFixture[str]) -> tuple
     return status, capsys.readouterr().err
 
 
-def test_without_the_extra_there_is_one_clear_line(
+def test_prints_one_clear_line_without_the_extra(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "cyclopts", None)
@@ -38,6 +38,17 @@ def test_without_the_extra_there_is_one_clear_line(
     assert said.count("\n") == 1
 
 
+def test_the_version_needs_no_extra(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "cyclopts", None)
+    monkeypatch.delitem(sys.modules, "realtime_trio.cli._app")
+    with pytest.raises(SystemExit) as left:
+        realtime_trio.cli.main(["--version"])
+    assert left.value.code == 0
+    assert capsys.readouterr().out == f"realtime-trio {realtime_trio.__version__}\n"
+
+
 def test_any_other_missing_module_is_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "realtime_trio.cli._command_error", None)
     monkeypatch.delitem(sys.modules, "realtime_trio.cli._app")
@@ -45,7 +56,7 @@ def test_any_other_missing_module_is_a_bug(monkeypatch: pytest.MonkeyPatch) -> N
         realtime_trio.cli.main([])
 
 
-def test_the_library_does_without_the_command_line() -> None:
+def test_the_library_does_not_import_the_command_line() -> None:
     code = (
         "import sys, realtime_trio, realtime_trio._processor, realtime_trio.cli;"
         "sys.exit(str({'rich', 'cyclopts'} & set(sys.modules) or '') or 0)"
@@ -56,7 +67,7 @@ def test_the_library_does_without_the_command_line() -> None:
     assert done.returncode == 0
 
 
-def test_a_command_is_needed_and_help_is_given() -> None:
+def test_shows_help_without_a_command() -> None:
     done = run("--help")
     assert done.returncode == 0
     shown = " ".join(done.stdout.decode().replace("\u2502", " ").split())
@@ -71,7 +82,9 @@ def command_function(name: str) -> Callable[..., object]:
 
 
 @pytest.mark.parametrize("name", _app._COMMANDS)
-def test_the_list_says_what_the_command_says(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_list_repeats_the_summary_of_each_command(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     said = inspect.getdoc(command_function(name))
     assert said is not None
     assert said.splitlines()[0] == _app._COMMANDS[name]
@@ -89,14 +102,14 @@ def test_the_help_describes_each_parameter(name: str) -> None:
     assert names == list(inspect.signature(command).parameters)
 
 
-def test_failures_become_lines_and_statuses(capsys: pytest.CaptureFixture[str]) -> None:
+def test_maps_failures_to_lines_and_statuses(capsys: pytest.CaptureFixture[str]) -> None:
     assert outcome(CommandError("a\n  b"), capsys) == (2, "realtime-trio: a b\n")
     assert outcome(CommandError("x", status=1), capsys) == (1, "realtime-trio: x\n")
     assert outcome(ConnectionFailed("no link"), capsys) == (1, "realtime-trio: no link\n")
     assert outcome(KeyboardInterrupt(), capsys) == (130, "")
 
 
-def test_output_that_cannot_be_written_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_reports_unwritable_output_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     full = OSError(errno.ENOSPC, "No space left on device")
     told = (1, "realtime-trio: cannot write the output: No space left on device\n")
     assert outcome(full, capsys) == told
@@ -106,7 +119,7 @@ def test_output_that_cannot_be_written_is_one_line(capsys: pytest.CaptureFixture
         _app._status_of(PermissionError(errno.EACCES, "Permission denied", "a file"))
 
 
-def test_nobody_can_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keeps_the_status_if_stderr_is_unwritable(monkeypatch: pytest.MonkeyPatch) -> None:
     class Full(io.StringIO):
         def write(self, text: str, /) -> int:
             raise OSError(errno.ENOSPC, "No space left on device")
@@ -116,10 +129,10 @@ def test_nobody_can_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("context", [BrokenPipeError(), ValueError(), None])
-def test_an_exit_of_the_help_for_a_closed_pipe_is_none(
+def test_help_into_a_closed_pipe_succeeds(
     monkeypatch: pytest.MonkeyPatch, context: Exception | None
 ) -> None:
-    """Of a console that is not ours; any other exit is what it says."""
+    """The console of cyclopts exits in this case; any other exit keeps its status."""
 
     def leave(_called: object) -> object:
         left = SystemExit(1)
@@ -134,15 +147,15 @@ def test_an_exit_of_the_help_for_a_closed_pipe_is_none(
             _app.run(["--help"])
 
 
-def test_a_group_is_told_by_what_it_holds(capsys: pytest.CaptureFixture[str]) -> None:
+def test_reports_the_first_error_of_a_group(capsys: pytest.CaptureFixture[str]) -> None:
     group = BaseExceptionGroup("", [ExceptionGroup("", [CommandError("inner")])])
     assert outcome(group, capsys) == (2, "realtime-trio: inner\n")
 
 
-def test_an_interrupt_counts_whatever_else_it_made_fail(
+def test_an_interrupt_takes_precedence_over_other_failures(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """What fails behind it is its doing."""
+    """The other failures are consequences of the interrupt."""
     group = BaseExceptionGroup("", [RuntimeError("bug"), KeyboardInterrupt()])
     assert outcome(group, capsys) == (130, "")
 
@@ -160,8 +173,8 @@ def test_an_interrupt_counts_whatever_else_it_made_fail(
         ([], [], False),
     ],
 )
-def test_who_is_the_program(argv: list[str], called: list[str], is_it: bool) -> None:
-    """An application that imports the library keeps its own way with Ctrl-C."""
+def test_detects_that_it_is_the_program(argv: list[str], called: list[str], is_it: bool) -> None:
+    """An application that imports the library keeps its own handling of Ctrl-C."""
     assert _startup.is_program(argv, called) is is_it
 
 
@@ -170,3 +183,9 @@ def test_a_bug_keeps_its_traceback() -> None:
         _app._status_of(ExceptionGroup("", [RuntimeError("bug")]))
     with pytest.raises(ExceptionGroup):
         _app._status_of(ExceptionGroup("", [CommandError("use"), RuntimeError("bug")]))
+
+
+def test_joins_the_lines_of_a_paragraph(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = call("send", "--help").lines
+    assert "was cancelled, and 4 if the outcome is unknown." in lines

@@ -52,7 +52,7 @@ def spawn(command: list[str], **extra: str) -> subprocess.Popen[bytes]:
 
 
 def read_until(stream: IO[bytes] | None, wanted: str) -> str:
-    """What a process says up to the first line that holds ``wanted``."""
+    """Return the output of a process up to the first line that contains ``wanted``."""
     assert stream is not None
     said = ""
     for line in stream:
@@ -88,8 +88,8 @@ TOLD = pytest.mark.parametrize(
 
 
 @TOLD
-def test_serve_ends_when_it_is_told_to(how: signal.Signals) -> None:
-    """In peace, also where a script began it in the background: SIGINT is ignored there."""
+def test_serve_ends_on_a_signal(how: signal.Signals) -> None:
+    """Without an error, even in the background of a script, where SIGINT is ignored."""
     command = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *program("serve", "--port", "0")]
     process = spawn(command)
     read_until(process.stdout, "realtime-trio chat")
@@ -97,7 +97,7 @@ def test_serve_ends_when_it_is_told_to(how: signal.Signals) -> None:
     assert end(process) == (0, "", "")
 
 
-def test_chat_answers_what_is_typed(url: str) -> None:
+def test_chat_answers_each_line(url: str) -> None:
     done = run(
         "chat", url, "--token", "any", stdin=b"Hello there\n\n  \nAnd now without a line break"
     )
@@ -114,13 +114,13 @@ def test_chat_answers_what_is_typed(url: str) -> None:
 
 
 @pytest.mark.parametrize(("password", "status"), [("secret", 0), ("wrong", 1)])
-def test_serve_knows_the_user_of_the_documentation(url: str, password: str, status: int) -> None:
+def test_serve_accepts_the_documented_user(url: str, password: str, status: int) -> None:
     done = run("chat", url, "--user", "me", stdin=b"Hello", env=environment(**{PASSWORD: password}))
     assert done.returncode == status
     assert (b"You said: Hello" in done.stdout) == (status == 0)
 
 
-def test_an_interrupt_stops_the_answer_and_the_next_one_leaves(url: str) -> None:
+def test_the_first_interrupt_cancels_and_the_second_leaves(url: str) -> None:
     process = start("chat", url, **{TOKEN: "any"})
     read_until(process.stdout, "─")
     assert process.stdin is not None
@@ -136,7 +136,7 @@ def test_an_interrupt_stops_the_answer_and_the_next_one_leaves(url: str) -> None
 
 @pytest.fixture(scope="module")
 def strict() -> Iterator[str]:
-    """The address of a server that lets in only who has logged in there."""
+    """The address of a server that accepts only users who have logged in."""
     with start_blocking_portal("trio") as portal:
         config = ServerConfig(
             accept_any_token=False, users=(Account(user_id="me", password=SECRET),)
@@ -146,8 +146,8 @@ def strict() -> Iterator[str]:
             yield portal.call(server.listen)
 
 
-def test_a_login_with_a_password(strict: str, tmp_path: Path) -> None:
-    """The password comes from the environment, and goes nowhere else."""
+def test_logs_in_with_a_password(strict: str, tmp_path: Path) -> None:
+    """The password comes from the environment, and is not passed on."""
     file = tmp_path / "call.jsonl"
     for command in (["chat", strict], ["record", strict, file, "--say", "Hello"]):
         env = environment(**{PASSWORD: SECRET, TOKEN: "ignored, since a user is named"})
@@ -157,8 +157,8 @@ def test_a_login_with_a_password(strict: str, tmp_path: Path) -> None:
     assert SECRET not in file.read_text()
 
 
-def test_a_password_is_asked_for_at_a_terminal(strict: str) -> None:
-    """Without being shown; the conversation goes on in the same terminal."""
+def test_prompts_for_a_password_at_a_terminal(strict: str) -> None:
+    """It is not shown; the conversation continues in the same terminal."""
     master, slave = pty.openpty()
     process = subprocess.Popen(
         program("chat", strict, "--user", "me"),
@@ -188,8 +188,8 @@ def test_a_password_is_asked_for_at_a_terminal(strict: str) -> None:
     assert SECRET not in shown.decode() + said
 
 
-def test_a_wrong_password_is_one_line(strict: str, call: Call) -> None:
-    """In a process that could not ask for one, too."""
+def test_reports_a_wrong_password_in_one_line(strict: str, call: Call) -> None:
+    """Even if the process could not prompt for one."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(PASSWORD, "guessed")
         done = call("chat", strict, "--user", "me")
@@ -199,7 +199,7 @@ def test_a_wrong_password_is_one_line(strict: str, call: Call) -> None:
 
 
 @pytest.mark.parametrize("typed", ["", EOFError()], ids=["empty", "end of input"])
-def test_no_password_is_an_error_of_use(
+def test_a_missing_password_is_a_usage_error(
     call: Call, monkeypatch: pytest.MonkeyPatch, typed: str | Exception
 ) -> None:
     monkeypatch.delenv(PASSWORD, raising=False)
@@ -216,7 +216,7 @@ def test_no_password_is_an_error_of_use(
     assert PASSWORD in refusal(call, *command)
 
 
-def test_record_writes_what_replay_reads(url: str, tmp_path: Path, call: Call) -> None:
+def test_replay_reads_a_recording(url: str, tmp_path: Path, call: Call) -> None:
     file = tmp_path / "call.jsonl.gz"
     done = run("record", url, file, "--say", "Hello", "--say", "again", "--token", "geheim-token-1")
     assert done.returncode == 0, done.stderr
@@ -237,7 +237,7 @@ def test_record_writes_what_replay_reads(url: str, tmp_path: Path, call: Call) -
     assert "REDACTED-must-never" not in shown
 
 
-def test_a_recording_that_ends_early_says_so(
+def test_reports_a_recording_that_ends_early(
     url: str, tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> bytes:
@@ -250,7 +250,7 @@ def test_a_recording_that_ends_early_says_so(
     assert b"the recording ends early (OSError: No space left on device)" in done.err
 
 
-def test_a_reader_that_has_seen_enough_ends_a_recording(url: str, tmp_path: Path) -> None:
+def test_a_closed_pipe_ends_a_recording(url: str, tmp_path: Path) -> None:
     process = start("record", url, tmp_path / "call.jsonl", "--token", "any", "--say", "Hello")
     assert process.stdout is not None
     process.stdout.close()
@@ -261,9 +261,7 @@ def test_a_reader_that_has_seen_enough_ends_a_recording(url: str, tmp_path: Path
 
 
 @TOLD
-def test_record_goes_on_until_it_is_told_to_end(
-    url: str, tmp_path: Path, how: signal.Signals
-) -> None:
+def test_record_runs_until_a_signal(url: str, tmp_path: Path, how: signal.Signals) -> None:
     file = tmp_path / "call.jsonl.gz"
     process = start("record", url, file, "--token", "any")
     read_until(process.stdout, "─")
@@ -276,8 +274,8 @@ def test_record_goes_on_until_it_is_told_to_end(
     assert lines[-1]["dir"] == "close"
 
 
-def test_nohup_is_respected(url: str, tmp_path: Path) -> None:
-    """A command that was started to outlive its terminal does."""
+def test_respects_nohup(url: str, tmp_path: Path) -> None:
+    """A command that was started with ``nohup`` outlives its terminal."""
     file = tmp_path / "call.jsonl"
     command = program("record", url, file, "--token", "any")
     process = spawn(["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *command])
@@ -290,7 +288,7 @@ def test_nohup_is_respected(url: str, tmp_path: Path) -> None:
 
 @contextmanager
 def deaf() -> Iterator[tuple[str, Callable[[], None]]]:
-    """The address of a server that takes a connection and says nothing; waits for one."""
+    """The address of a server that accepts a connection and sends nothing."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         held: list[socket.socket] = []
 
@@ -305,8 +303,8 @@ def deaf() -> Iterator[tuple[str, Callable[[], None]]]:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=lambda each: each.name)
 @pytest.mark.parametrize("command", ["chat", "record", "voice"])
-def test_told_to_end_while_it_dials(command: str, how: signal.Signals, tmp_path: Path) -> None:
-    """Nothing was begun, and nothing is said."""
+def test_ends_on_a_signal_while_dialling(command: str, how: signal.Signals, tmp_path: Path) -> None:
+    """Nothing has started, so nothing is printed."""
     if (command, how) == ("chat", signal.SIGTERM):
         pytest.skip("nothing of a chat needs to be ended in good order")
     more: dict[str, list[str | Path]] = {
@@ -348,8 +346,8 @@ sys.meta_path.insert(0, Interrupter())
         "realtime_trio.server",
     ],
 )
-def test_an_interrupt_while_it_is_imported(tmp_path: Path, module: str) -> None:
-    """Python's own way would be a traceback of a hundred lines."""
+def test_ends_on_an_interrupt_during_the_import(tmp_path: Path, module: str) -> None:
+    """Python itself would print a traceback of a hundred lines."""
     (tmp_path / "sitecustomize.py").write_text(INTERRUPTER)
     env = environment(INTERRUPT_AT=module)
     env["PYTHONPATH"] = f"{tmp_path}{os.pathsep}{env['PYTHONPATH']}"
@@ -357,7 +355,9 @@ def test_an_interrupt_while_it_is_imported(tmp_path: Path, module: str) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
 
 
-def test_errors_of_use(call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_reports_usage_errors_in_one_line(
+    call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.delenv(TOKEN, raising=False)
     file = tmp_path / "call.jsonl"
     file.touch()
@@ -400,8 +400,8 @@ ESCAPE = "a\x1b[2Jb\u202ec\u200fd\u061ce\x9bf\x07g\x7fh\nrealtime-trio: i"
     ],
     ids=lambda arguments: " ".join(arguments).partition("a\x1b")[0].strip() or "command",
 )
-def test_an_error_line_does_not_steer_the_terminal(call: Call, arguments: list[str]) -> None:
-    """Whatever the arguments hold; surrogates stand for bytes that are no text."""
+def test_an_error_line_has_no_control_characters(call: Call, arguments: list[str]) -> None:
+    """No matter what the arguments contain; surrogates represent bytes that are not text."""
     for each in (arguments, [each.replace("d", "d\udcff") for each in arguments]):
         done = call(*each)
         said = done.err.decode()
@@ -411,19 +411,21 @@ def test_an_error_line_does_not_steer_the_terminal(call: Call, arguments: list[s
         assert done.out == b""
 
 
-def test_what_was_recorded_is_named_without_controls(url: str, tmp_path: Path, call: Call) -> None:
+def test_the_name_of_a_recording_is_printed_without_control_characters(
+    url: str, tmp_path: Path, call: Call
+) -> None:
     file = tmp_path / "a\x1b[2Jb\u202ec"
     done = call("record", url, file, "--token", "any", "--say", "Hello")
     assert done.status == 0
     assert "a␛[2Jb\ufffdc: " in done.err.decode()
 
 
-def test_a_port_that_is_taken_is_an_error_of_use(url: str, call: Call) -> None:
+def test_a_port_in_use_is_a_usage_error(url: str, call: Call) -> None:
     port = url.rpartition(":")[2]
     assert "Address already in use" in refusal(call, "serve", "--port", port)
 
 
-def test_a_server_that_is_not_there_is_one_line(call: Call) -> None:
+def test_reports_an_unreachable_server_in_one_line(call: Call) -> None:
     done = call("chat", "http://127.0.0.1:1", "--token", "geheim")
     assert (done.status, done.out) == (1, b"")
     assert re.fullmatch(rb"realtime-trio: [^\n]*127\.0\.0\.1:1[^\n]*\n", done.err)
@@ -474,7 +476,7 @@ def test_the_demo_shows_everything_in_time(tmp_path: Path) -> None:
     assert float(interrupted[1]) + float(interrupted[2]) == pytest.approx(40 * 0.16, abs=0.11)
 
 
-def test_the_demo_finds_a_place_for_what_it_heard(
+def test_the_demo_chooses_a_file_for_the_speech(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, call: Call
 ) -> None:
     from realtime_trio.cli import _demo

@@ -1,4 +1,4 @@
-"""``node``: a node of a fleet as a process, with its health, its metrics and its end."""
+"""``node``: a node of a fleet as a process; its health, its metrics and its end."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DIAL = "tests.cli.node_dial:dial"
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    """A server with an answer that takes its time."""
+    """A server with a slow answer."""
     slow = t.turn("Slow", t.say("one "), t.wait(0.5), t.say("two"))
     endless = t.turn("Endless", t.say("one "), t.wait(600.0), t.say("two"))
     with (
@@ -78,8 +78,8 @@ async def get(port: int, path: str) -> httpx.Response:
         return await client.get(f"http://127.0.0.1:{port}{path}")
 
 
-async def test_a_node_has_health_metrics_and_drains(tmp_path: Path, url: str) -> None:
-    """On SIGTERM the turn ends, the health says so, and the session is given back."""
+async def test_a_node_serves_its_health_and_drains(tmp_path: Path, url: str) -> None:
+    """On SIGTERM the turn ends, the health reports it, and the session is released."""
     log, port = tmp_path / "fleet.db", free_port()
     with node(log, url, "--health", f"127.0.0.1:{port}", "--capacity", "7") as process:
         async with attached(log) as session:
@@ -132,7 +132,7 @@ async def test_a_drain_has_a_deadline(tmp_path: Path, url: str) -> None:
             assert await trio.to_thread.run_sync(end, process) == (0, "", "")
 
 
-async def test_a_node_over_redis(url: str) -> None:
+async def test_runs_a_node_on_redis(url: str) -> None:
     with running_redis() as redis, node(redis.url, url, "--shards", "2") as process:
         async with rt.fleet.open_fleet(rt.fleet.RedisLog(redis.url, shards=2)) as fleet:
             await fleet.create("call-17", labels={"user": "u1"})
@@ -150,7 +150,7 @@ async def test_a_node_over_redis(url: str) -> None:
     ("path", "request_"),
     [("a request without a head", b"\r\n\r\n"), ("one that ends early", b"GET / HT")],
 )
-async def test_a_broken_request_harms_nothing(
+async def test_survives_a_broken_request(
     tmp_path: Path, url: str, path: str, request_: bytes
 ) -> None:
     assert path
@@ -186,7 +186,7 @@ REFUSED = {
 
 
 def complaint(done: Done, status: int) -> str:
-    """What a command says that cannot go on: one line, no traceback."""
+    """Return the message of a command that cannot continue: one line, no traceback."""
     said = done.err.decode()
     assert (done.status, done.out) == (status, b""), said
     assert said.count("\n") == 1
@@ -194,7 +194,7 @@ def complaint(done: Done, status: int) -> str:
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_is_refused(call: Call, case: str, tmp_path: Path) -> None:
+def test_rejects_invalid_options(call: Call, case: str, tmp_path: Path) -> None:
     options, status, words = REFUSED[case]
     given = {"--log": str(tmp_path / "fleet.db"), "--dial": DIAL}
     given.update(zip(options[::2], options[1::2], strict=True))
@@ -202,7 +202,7 @@ def test_what_is_refused(call: Call, case: str, tmp_path: Path) -> None:
     assert words in said
 
 
-def test_a_taken_port_is_named(call: Call, tmp_path: Path) -> None:
+def test_names_a_port_in_use(call: Call, tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -211,7 +211,7 @@ def test_a_taken_port_is_named(call: Call, tmp_path: Path) -> None:
     assert where in complaint(done, 1)
 
 
-def test_the_metrics_of_a_node() -> None:
+def test_serves_the_metrics_of_a_node() -> None:
     health = NodeHealth(
         name="n",
         sessions=5,

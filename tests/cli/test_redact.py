@@ -1,4 +1,4 @@
-"""``_redact``: secrets never get through, and what is none stays."""
+"""``_redact``: it hides every secret and keeps everything else."""
 
 from __future__ import annotations
 
@@ -63,14 +63,14 @@ def nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 @pytest.mark.parametrize("name", NAMES)
 @given(data=st.data())
-def test_a_secret_field_is_hidden_wherever_it_stands(name: str, data: st.DataObject) -> None:
+def test_hides_a_secret_field_anywhere(name: str, data: st.DataObject) -> None:
     value = data.draw(nested(st.just({name: SECRET, "kept": "yes"})))
     clean = redact(value)
     assert SECRET not in json.dumps(clean)
     assert "yes" in json.dumps(clean)
 
 
-def test_the_shape_of_a_secret_field_stays() -> None:
+def test_keeps_the_shape_of_a_secret_field() -> None:
     assert redact({"token": None, "password": True, "secret": {"a": [1, "x"]}, "api_key": 5}) == {
         "token": None,
         "password": True,
@@ -79,7 +79,7 @@ def test_the_shape_of_a_secret_field_stays() -> None:
     }
 
 
-def test_counts_of_tokens_are_no_secrets() -> None:
+def test_keeps_token_counts() -> None:
     value = {"input_tokens": 5, "token_count": 7, "max_tokens": 9, "tokens": ["a"], "stop": "token"}
     assert redact(value) == value
 
@@ -88,7 +88,7 @@ def test_counts_of_tokens_are_no_secrets() -> None:
 
 
 @given(TEXT, JWTS, TEXT)
-def test_a_jwt_is_hidden_anywhere(before: str, jwt: str, after: str) -> None:
+def test_hides_a_jwt_anywhere(before: str, jwt: str, after: str) -> None:
     header, payload, _ = jwt.split(".")
     for text in (f"{before} {jwt} {after}", f"x{jwt}", f"{before}\n{jwt}"):
         clean = redact_text(text)
@@ -115,7 +115,7 @@ def test_a_jwt_is_hidden_anywhere(before: str, jwt: str, after: str) -> None:
         f"login?password={SECRET}",
     ],
 )
-def test_a_secret_in_text_is_hidden(text: str) -> None:
+def test_hides_a_secret_in_text(text: str) -> None:
     clean = redact_text(text)
     assert SECRET not in clean
     assert REDACTED in clean
@@ -133,12 +133,12 @@ def test_a_secret_in_text_is_hidden(text: str) -> None:
         "",
     ],
 )
-def test_text_without_secrets_stays(text: str) -> None:
+def test_keeps_text_without_secrets(text: str) -> None:
     assert redact_text(text) == text
 
 
 @given(TEXT)
-def test_redacting_twice_changes_nothing_more(text: str) -> None:
+def test_redacts_idempotently(text: str) -> None:
     once = redact_text(text)
     assert redact_text(once) == once
 
@@ -146,14 +146,14 @@ def test_redacting_twice_changes_nothing_more(text: str) -> None:
 @pytest.mark.parametrize(
     "piece", ["eyJ", "?token", "://", '"token":"', "bearer ", "a.eyJabcdefgh", "\\"]
 )
-def test_hostile_text_costs_no_more_than_its_length(piece: str) -> None:
+def test_redacts_hostile_text_in_linear_time(piece: str) -> None:
     redact_text(piece * (200_000 // len(piece)))  # quadratic time would not end here
 
 
 # -- frames --------------------------------------------------------------------------------
 
 
-def test_a_frame_without_secrets_stays_to_the_byte() -> None:
+def test_keeps_a_frame_without_secrets_byte_for_byte() -> None:
     for text in (
         '{"type": "text_delta",  "content": "caf\\u00e9 \\ud83d\\ude00"}',
         '{"type":"completion","input_tokens":1.0,"token_count":5}',
@@ -164,7 +164,7 @@ def test_a_frame_without_secrets_stays_to_the_byte() -> None:
 
 
 @given(st.sampled_from(NAMES), TEXT)
-def test_escapes_hide_nothing(name: str, content: str) -> None:
+def test_finds_secrets_behind_escapes(name: str, content: str) -> None:
     hidden = "".join(f"\\u{ord(char):04x}" for char in name)
     frame = f'{{"type":"x","{hidden}":"{SECRET}","content":{json.dumps(content)}}}'
     clean = json.loads(redact_frame(frame))
@@ -173,7 +173,7 @@ def test_escapes_hide_nothing(name: str, content: str) -> None:
 
 
 @given(JWTS, st.booleans())
-def test_a_jwt_in_a_frame_is_hidden(jwt: str, ascii_only: bool) -> None:
+def test_hides_a_jwt_in_a_frame(jwt: str, ascii_only: bool) -> None:
     inner = json.dumps({"arguments": jwt})
     frame = json.dumps(
         {"type": "tool_call", "é": f"see {jwt}", "input": inner}, ensure_ascii=ascii_only
@@ -183,7 +183,7 @@ def test_a_jwt_in_a_frame_is_hidden(jwt: str, ascii_only: bool) -> None:
     json.loads(clean)
 
 
-def test_a_frame_that_is_no_json_is_searched_as_text() -> None:
+def test_searches_invalid_json_as_text() -> None:
     for frame in (
         f'{{"access_token": "{SECRET}"',
         f"[{{'token': '{SECRET}'}}]",
@@ -237,8 +237,8 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 @pytest.mark.parametrize(("before", "after"), [("", ""), ("a ", " b"), ("\n", "\n"), ("é", "é")])
-def test_a_value_is_found_in_every_form(form: str, before: str, after: str) -> None:
-    """Within text, and in a frame that can still be read."""
+def test_finds_a_value_in_every_form(form: str, before: str, after: str) -> None:
+    """In text, and in a frame that stays readable."""
     redactor = telling("another value", VALUE)
     assert redactor.text(before + form + after) == f"{before}{REDACTED}{after}"
     frame = json.dumps({"type": "x", "content": before + form + after, "n": [1.5, None]})
@@ -246,7 +246,7 @@ def test_a_value_is_found_in_every_form(form: str, before: str, after: str) -> N
     assert json.loads(redactor.frame(frame)) == clean
 
 
-def test_values_are_found_in_names_numbers_and_bytes() -> None:
+def test_finds_values_in_names_numbers_and_bytes() -> None:
     redactor = telling("12345678", "secretive")
     value = {"my secretive": 12345678, "n": [123456789, True, 7]}
     assert redactor.value(value) == {f"my {REDACTED}": REDACTED, "n": [REDACTED, True, 7]}
@@ -255,20 +255,20 @@ def test_values_are_found_in_names_numbers_and_bytes() -> None:
     assert redactor.data(b"nothing") == b"nothing"
 
 
-def test_a_frame_without_the_value_stays_to_the_byte() -> None:
+def test_keeps_a_frame_without_the_value_byte_for_byte() -> None:
     redactor = telling(VALUE, "secretive")
     for text in ('{"a":  "\\n%41\\u0041"}', "secretiv", "%", "\\", "%zz \\\\\\", "opaque/t+k n%"):
         assert redactor.frame(text) == text
 
 
-def test_short_values_are_words_and_old_ones_are_forgotten() -> None:
+def test_ignores_short_values_and_forgets_old_ones() -> None:
     redactor = telling("any", "token", *(f"value-{n:04}" for n in range(40)))
     assert redactor.text("any of a kind") == "any of a kind"
     assert redactor.text("value-0039 value-0008") == f"{REDACTED} {REDACTED}"
     assert redactor.text("value-0007") == "value-0007"
 
 
-def test_the_longer_value_goes_first() -> None:
+def test_replaces_the_longer_value_first() -> None:
     redactor = telling("abcdefgh", "abcdefgh-ijkl", "fgh-ij")
     assert redactor.text("x abcdefgh-ijkl abcdefgh y") == f"x {REDACTED} {REDACTED} y"
     assert redactor.text("abcdefgh%2dijkl") == REDACTED
@@ -278,7 +278,7 @@ def test_the_longer_value_goes_first() -> None:
     st.text(st.sampled_from('ab\\%25u0"/'), max_size=60), st.sampled_from(["aab\\b%25", "ababab"])
 )
 def test_a_value_never_gets_through(text: str, value: str) -> None:
-    """Nor does what is left of a text hold it, wherever its escapes begin and end."""
+    """The rest of the text does not contain it either, wherever its escapes begin and end."""
     redactor = telling(value)
     for whole in (text + value + text, text + escaped(value, 1) + text):
         clean = redactor.text(whole)
@@ -287,10 +287,10 @@ def test_a_value_never_gets_through(text: str, value: str) -> None:
         assert redactor.text(clean) == clean
 
 
-def test_a_value_is_found_at_the_borders_of_what_is_looked_at(
+def test_finds_a_value_at_the_edges_of_a_chunk(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A large text is looked through in parts."""
+    """A large text is searched in chunks."""
     monkeypatch.setattr(_redact, "_WINDOW", 100)
     redactor = telling("opaque-value")
     for form in ("opaque-value", "%6fpaque-value", "\\u006fpaque\\u002dvalue"):
@@ -319,6 +319,6 @@ def test_a_value_is_found_at_the_borders_of_what_is_looked_at(
     ],
 )
 def test_a_field_ends_where_its_string_ends(text: str, clean: str) -> None:
-    """A quote that is escaped belongs to the value, on whatever level the string stands."""
+    """An escaped quote belongs to the value, at any level of nesting."""
     assert redact_text(text) == clean
     assert redact_text(clean) == clean

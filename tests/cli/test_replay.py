@@ -35,7 +35,7 @@ def delta(text: str) -> dict[str, object]:
 
 
 def fold(*lines: object) -> tuple[Replay, list[tuple[int, str]]]:
-    """Feed lines (values as JSON, bytes as they are); give the names of what was told, by line."""
+    """Feed lines (values as JSON, bytes unchanged); return the names of notifications by line."""
     replay = Replay()
     told: list[tuple[int, str]] = []
     for line in lines:
@@ -51,14 +51,14 @@ def recorded(t: float, event: object, **fields: object) -> dict[str, object]:
 # -- traces --------------------------------------------------------------------------------
 
 
-def test_every_line_counts_from_0_blank_ones_too() -> None:
+def test_counts_every_line_from_0() -> None:
     replay, told = fold(b"\n", b"  \t\r\n", delta("a"), b"\n", delta("b"))
     assert told == [(2, "message-streaming"), (4, "message-streaming")]
     assert replay.line == 4
     assert replay.state.counters.events == 2
 
 
-def test_the_last_line_needs_no_line_break() -> None:
+def test_reads_a_last_line_without_a_line_break() -> None:
     _, told = fold(encode(delta("a")).rstrip())
     assert told == [(0, "message-streaming")]
 
@@ -76,7 +76,7 @@ def test_the_last_line_needs_no_line_break() -> None:
         b"\x00\n",
     ],
 )
-def test_a_line_that_is_no_json_object_is_a_malformed_event_and_not_the_end(line: bytes) -> None:
+def test_an_invalid_line_is_a_malformed_event(line: bytes) -> None:
     for lines in ([line, encode(delta("a"))], [encode(delta("a")), line]):
         replay = Replay()
         notes = [note for each in lines for note in replay.feed(each)]
@@ -86,7 +86,7 @@ def test_a_line_that_is_no_json_object_is_a_malformed_event_and_not_the_end(line
         assert replay.state.counters.malformed == 1
 
 
-def test_absurd_lines_cost_one_event_each() -> None:
+def test_each_absurd_line_costs_one_event() -> None:
     replay, _ = fold(
         delta("a"), b"[" * 100_000 + b"\n", b'{"a":' * 5_000 + b"\n", b"9" * 10_000 + b"\n"
     )
@@ -104,13 +104,13 @@ def test_advance_moves_the_clock() -> None:
 
 
 @pytest.mark.parametrize("ms", [None, "1", True, -5, [], {}, 10**400])
-def test_an_advance_by_no_time_at_all_changes_nothing(ms: object) -> None:
+def test_an_advance_by_zero_changes_nothing(ms: object) -> None:
     replay, told = fold({"__ctl": "advance", "ms": ms}, {"__ctl": "advance"}, delta("a"))
     assert replay.now == EPOCH
     assert told == [(2, "message-streaming")]
 
 
-def test_a_ctl_line_that_is_no_json_is_a_malformed_event() -> None:
+def test_an_invalid_ctl_line_is_a_malformed_event() -> None:
     replay, told = fold(
         b'{"__ctl": "advance", "ms": NaN}\n', b'{"__ctl": "advance", "ms": 1e999}\n'
     )
@@ -118,7 +118,7 @@ def test_a_ctl_line_that_is_no_json_is_a_malformed_event() -> None:
     assert replay.now == EPOCH
 
 
-def test_the_clock_stays_where_a_date_can_be_told() -> None:
+def test_keeps_the_clock_within_valid_dates() -> None:
     replay, _ = fold({"__ctl": "advance", "ms": 1e300}, delta("a"), recorded(1e308, {}))
     assert replay.state.counters.handler_errors == 0
 
@@ -163,7 +163,7 @@ def test_config_after_the_first_line_is_skipped() -> None:
 
 
 @pytest.mark.parametrize("bound", [0, -1, True, 1.5, "2", None, []])
-def test_a_bound_that_is_none_leaves_the_default_in_force(bound: object) -> None:
+def test_a_bound_of_none_keeps_the_default(bound: object) -> None:
     line = {"__ctl": "config", "max_messages": bound, "max_sessions": 1}
     replay, _ = fold(line, whole(1), whole(2), {**whole(3), "session_id": "s2"})
     assert list(replay.state.sessions) == ["s2"]
@@ -176,13 +176,13 @@ def test_an_unknown_ctl_line_is_skipped(ctl: object) -> None:
     assert replay.state.counters.events == 2
 
 
-def test_text_that_speaks_of_ctl_is_text() -> None:
+def test_text_that_contains_ctl_stays_text() -> None:
     replay, told = fold(delta('"__ctl"'), {**delta("x"), "content": "__ctl"})
     assert [line for line, _ in told] == [0, 1]
     assert replay.state.sessions["s1"].open_message is not None
 
 
-def test_ctl_lines_do_not_tell_the_kind_of_a_file() -> None:
+def test_ctl_lines_do_not_decide_the_kind_of_a_file() -> None:
     _, told = fold({"__ctl": "advance", "dir": "in", "t": 0}, b"\n", delta("a"))
     assert told == [(2, "message-streaming")]
 
@@ -190,7 +190,7 @@ def test_ctl_lines_do_not_tell_the_kind_of_a_file() -> None:
 # -- recordings ----------------------------------------------------------------------------
 
 
-def test_in_lines_are_folded_and_others_set_aside() -> None:
+def test_folds_received_lines_and_skips_others() -> None:
     replay = Replay()
     asides: list[str | None] = []
     for line in (
@@ -212,7 +212,7 @@ def test_in_lines_are_folded_and_others_set_aside() -> None:
 
 
 def status_of_open_one(*lines: object) -> str:
-    """How a message that is open ends at the user's turn after these lines."""
+    """Return how an open message ends at the user's turn after these lines."""
     replay, _ = fold(*lines)
     replay.feed(encode({"t": 9, "dir": "in", "text": '{"type": "user_turn_start"}'}))
     [message] = replay.state.sessions["s1"].messages
@@ -241,7 +241,7 @@ def test_a_ctl_line_loses_the_link_as_well() -> None:
     assert fold(lost)[1] == []
 
 
-def test_t_is_the_clock_and_advance_adds_to_it() -> None:
+def test_takes_the_clock_from_t_and_adds_advance() -> None:
     replay, _ = fold(recorded(1.5, delta("a")), {"__ctl": "advance", "ms": 1000})
     assert replay.now == EPOCH + 2.5
     replay.feed(encode(recorded(2, delta("b"))))
@@ -249,7 +249,7 @@ def test_t_is_the_clock_and_advance_adds_to_it() -> None:
 
 
 @pytest.mark.parametrize("t", ["1", None, True, [], 1e400])
-def test_a_t_that_is_no_time_leaves_the_clock_alone(t: object) -> None:
+def test_an_invalid_t_keeps_the_clock(t: object) -> None:
     line = json.dumps(recorded(0, delta("b")) | {"t": t}).replace("Infinity", "1e999").encode()
     replay, told = fold(recorded(3, delta("a")), line)
     assert replay.now == EPOCH + 3
@@ -265,7 +265,7 @@ def test_data_is_an_audio_frame() -> None:
 
 
 @pytest.mark.parametrize("data", ["!", "AAA", "é", ""])
-def test_data_that_is_no_base64_is_a_malformed_event(data: str) -> None:
+def test_invalid_base64_is_a_malformed_event(data: str) -> None:
     replay = Replay()
     notes = replay.feed(encode({"t": 0, "dir": "in", "data": data}))
     if data:
@@ -275,7 +275,7 @@ def test_data_that_is_no_base64_is_a_malformed_event(data: str) -> None:
     assert replay.state.counters.events == 1
 
 
-def test_what_an_in_line_holds_may_be_malformed() -> None:
+def test_a_received_line_may_contain_a_malformed_event() -> None:
     replay, told = fold(
         {"t": 0, "dir": "in", "text": "nonsense"},
         {"t": 0, "dir": "in", "text": '{"type": "text_delta"}'},
@@ -289,7 +289,7 @@ def test_what_an_in_line_holds_may_be_malformed() -> None:
     assert replay.state.counters.malformed == 5
 
 
-def test_the_first_line_tells_the_kind() -> None:
+def test_the_first_line_decides_the_kind_of_the_file() -> None:
     replay, told = fold(delta("a"), recorded(0, delta("b")))
     assert replay.recording is False
     assert told[1] == (1, "processing-error")
@@ -307,7 +307,7 @@ def over(conn: object, kind: str = "close") -> dict[str, object]:
 
 
 def left(conn: object, kind: str = "close") -> dict[str, object]:
-    """A line of the kind that ends a link, without the name of one where ``conn`` is none."""
+    """Return a line that ends a link; without the name of the link if ``conn`` is None."""
     return {key: value for key, value in over(conn, kind).items() if key != "conn" or value}
 
 
@@ -344,13 +344,13 @@ def test_the_end_of_the_link_that_opened_last_interrupts(lines: list[object]) ->
 
 
 @pytest.mark.parametrize("lines", KEPT)
-def test_nothing_else_does(lines: list[object]) -> None:
+def test_other_ends_of_links_do_not_interrupt(lines: list[object]) -> None:
     replay, _ = fold(*lines, BACK)
     (message,) = replay.state.sessions["s1"].messages
     assert (message.content, message.status) == ("half an answer", "complete")
 
 
-def test_a_link_is_lost_in_a_trace_too() -> None:
+def test_a_trace_can_lose_the_link() -> None:
     replay, told = fold(delta("half"), {"__ctl": "link_lost"}, {"type": "user_turn_start"})
     assert replay.recording is False
     (message,) = replay.state.sessions["s1"].messages
@@ -358,12 +358,12 @@ def test_a_link_is_lost_in_a_trace_too() -> None:
     assert [line for line, name in told if name == "message-complete"] == [2]
 
 
-def test_a_loss_of_the_link_is_no_event_of_the_server() -> None:
+def test_a_lost_link_does_not_count_as_an_event() -> None:
     replay, _ = fold(opened("A"), PART, over("A"))
     assert replay.state.counters.events == 1
 
 
-def test_what_was_tolerated_is_counted() -> None:
+def test_counts_tolerated_events() -> None:
     replay, told = fold({**delta("a"), "format": 5, "parent_session_id": []}, delta("b"))
     assert [name for _, name in told] == ["message-streaming"] * 2
     assert replay.state.counters.tolerated == 1
@@ -372,7 +372,7 @@ def test_what_was_tolerated_is_counted() -> None:
     assert state["counters"]["malformed"] == 0
 
 
-def test_garbage_before_the_first_object_does_not_tell_the_kind() -> None:
+def test_garbage_does_not_decide_the_kind_of_the_file() -> None:
     replay, told = fold(b"garbage\n", b"[1]\n", recorded(0, delta("a")))
     assert replay.recording is True
     assert told == [(0, "processing-error"), (1, "processing-error"), (2, "message-streaming")]
@@ -381,12 +381,12 @@ def test_garbage_before_the_first_object_does_not_tell_the_kind() -> None:
 @pytest.mark.parametrize(
     "line", [b"{}", b' {"a": 1}\n', b'{"a": "\\ud800"}', b'{"a": %d}' % 10**30]
 )
-def test_what_is_an_object(line: bytes) -> None:
+def test_recognises_an_object(line: bytes) -> None:
     assert is_object(line)
 
 
 @pytest.mark.parametrize("line", [b"", b"[]", b"{", b"{]", b"null", b'"{}"', b"{} {}", b"{\xff}"])
-def test_what_is_none(line: bytes) -> None:
+def test_rejects_what_is_not_an_object(line: bytes) -> None:
     assert not is_object(line)
 
 
@@ -402,7 +402,7 @@ def rendered(*lines: object) -> bytes:
     return made + state_line(replay.state)
 
 
-def test_a_line_of_output_has_the_form_of_the_format() -> None:
+def test_writes_lines_in_the_documented_format() -> None:
     out = [json.loads(line) for line in rendered(delta("Hé \U0001f600")).splitlines()]
     assert out[0] == {
         "event": 0,
@@ -419,7 +419,7 @@ _text = st.text(st.characters(exclude_categories=["Cs"]))
 
 
 @given(st.lists(_text, max_size=4))
-def test_output_is_ascii_and_says_what_was_said(texts: list[str]) -> None:
+def test_writes_ascii_that_decodes_to_the_same_text(texts: list[str]) -> None:
     lines: list[Any] = [delta(text) for text in texts]
     out = rendered(*lines, {"type": "user_turn_start"})
     assert out.isascii()
@@ -439,7 +439,7 @@ def test_output_is_ascii_and_says_what_was_said(texts: list[str]) -> None:
         | st.sampled_from([encode(delta("a")), encode(recorded(1, delta("b")))])
     )
 )
-def test_no_bytes_end_a_replay_and_the_same_give_the_same(lines: list[bytes]) -> None:
+def test_replays_any_bytes_deterministically(lines: list[bytes]) -> None:
     lines = [line.replace(b"\n", b"") for line in lines]
     first, second = rendered(*lines), rendered(*lines)
     assert first == second
@@ -467,8 +467,8 @@ _json_values = st.recursive(
 
 
 @given(_json_values)
-def test_what_the_encoder_refuses_is_encoded_the_same_way(value: object) -> None:
-    """As values show that it does not refuse."""
+def test_encodes_special_values_the_same_way(value: object) -> None:
+    """Values that the fast encoder accepts show that both agree."""
     note = note_of(value)
     expected = note_line(0, note)
     slow = _replay._encode_any({"event": 0, **notification_to_json(note)})
@@ -485,7 +485,7 @@ def test_what_the_encoder_refuses_is_encoded_the_same_way(value: object) -> None
         ("\ude00\ud83d", "\ufffd\ufffd"),
     ],
 )
-def test_half_a_surrogate_pair_is_a_replacement_character(text: str, shown: str) -> None:
+def test_replaces_an_unpaired_surrogate(text: str, shown: str) -> None:
     line = note_line(0, note_of({text: [text]}))
     assert line.isascii()
     assert json.loads(line)["message"]["fields"] == {shown: [shown]}
@@ -493,7 +493,7 @@ def test_half_a_surrogate_pair_is_a_replacement_character(text: str, shown: str)
     assert json.loads(note_line(0, streamed))["delta"] == shown
 
 
-def test_no_depth_is_too_much_for_the_output() -> None:
+def test_writes_output_of_any_depth() -> None:
     value: object = {"a": 1.5, "b": float("inf")}
     for _ in range(20_000):
         value = [value, {}, []]

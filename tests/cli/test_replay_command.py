@@ -22,7 +22,7 @@ DELTA = b'{"type":"text_delta","session_id":"s1","role":"assistant","content":"H
 
 
 def normal(value: Any, ids: dict[str, str]) -> Any:
-    """A value without what is the library's to choose: ids of its own, times, wordings."""
+    """Return a value without what the library may choose: its ids, times and wording."""
     if isinstance(value, list):
         return [normal(item, ids) for item in value]
     if not isinstance(value, dict):
@@ -41,24 +41,24 @@ def normal(value: Any, ids: dict[str, str]) -> Any:
 
 
 def comparable(output: bytes) -> list[Any]:
-    """Output lines without ``turn-cancelled``, which the examples leave out."""
+    """Return the output lines without ``turn-cancelled``, which the examples omit."""
     parsed = [json.loads(line) for line in output.splitlines()]
     ids: dict[str, str] = {}
     return [normal(line, ids) for line in parsed if line.get("name") != "turn-cancelled"]
 
 
 @pytest.mark.parametrize("trace", TRACES, ids=lambda path: path.stem)
-def test_the_example_traces_give_their_output(trace: Path, call: Call) -> None:
+def test_example_traces_give_the_expected_output(trace: Path, call: Call) -> None:
     done = call("replay", "--json", trace)
     assert (done.status, done.err) == (0, b"")
     assert comparable(done.out) == comparable(trace.with_suffix(".out.jsonl").read_bytes())
 
 
-def test_there_are_examples() -> None:
+def test_finds_the_example_traces() -> None:
     assert len(TRACES) == 5
 
 
-def test_the_same_file_gives_the_same_bytes_however_it_comes(tmp_path: Path, call: Call) -> None:
+def test_every_way_to_pass_a_file_gives_the_same_bytes(tmp_path: Path, call: Call) -> None:
     plain = TRACES[1]
     packed = tmp_path / "trace.jsonl"  # told by its content, not by its name
     packed.write_bytes(gzip.compress(plain.read_bytes()))
@@ -80,7 +80,7 @@ def test_an_empty_file_has_an_empty_state(tmp_path: Path, call: Call) -> None:
     assert json.loads(line)["state"]["sessions"] == {}
 
 
-def test_a_damaged_archive_is_replayed_as_far_as_it_goes(tmp_path: Path, call: Call) -> None:
+def test_replays_a_damaged_archive_up_to_the_damage(tmp_path: Path, call: Call) -> None:
     damaged = tmp_path / "damaged.gz"
     noise = b"".join(b'{"type":"nope","n":%d}\n' % n for n in range(50_000))
     damaged.write_bytes(gzip.compress(DELTA + noise)[:-20_000])
@@ -91,7 +91,7 @@ def test_a_damaged_archive_is_replayed_as_far_as_it_goes(tmp_path: Path, call: C
     assert json.loads(done.lines[-1])["state"]["counters"]["unknown"] > 0
 
 
-def test_at_ends_after_that_line(call: Call) -> None:
+def test_at_stops_after_the_line(call: Call) -> None:
     whole = call("replay", "--json", TRACES[0]).lines
     done = call("replay", "--json", "--at", "9", TRACES[0])
     assert done.status == 0
@@ -102,7 +102,7 @@ def test_at_ends_after_that_line(call: Call) -> None:
 
 
 @pytest.mark.parametrize("form", [["--json"], [], ["--at", "1"], ["--at", "1", "--json"]])
-def test_speed_takes_the_time_it_took(tmp_path: Path, call: Call, form: list[str]) -> None:
+def test_speed_does_not_change_the_output(tmp_path: Path, call: Call, form: list[str]) -> None:
     trace = tmp_path / "trace"
     trace.write_bytes(DELTA + b'{"__ctl":"advance","ms":60000}\n' + DELTA)
     done = call("replay", trace, "--speed", "1000", *form)
@@ -110,7 +110,7 @@ def test_speed_takes_the_time_it_took(tmp_path: Path, call: Call, form: list[str
     assert done.out == call("replay", trace, *form).out
 
 
-def test_who_reads_no_further_is_no_error(tmp_path: Path) -> None:
+def test_a_closed_pipe_is_not_an_error(tmp_path: Path) -> None:
     long = tmp_path / "long.jsonl"
     long.write_bytes((b'{"type":"error","message":"%b"}\n' % (b"x" * 500)) * 1000)
     for form in (["--json"], []):
@@ -129,7 +129,7 @@ def test_who_reads_no_further_is_no_error(tmp_path: Path) -> None:
         assert process.wait() == 0
 
 
-def test_errors_of_use(tmp_path: Path, call: Call) -> None:
+def test_reports_usage_errors_in_one_line(tmp_path: Path, call: Call) -> None:
     file = TRACES[0]
     for arguments, said in (
         (["replay", tmp_path / "none"], "none: No such file or directory"),
@@ -145,7 +145,7 @@ def test_errors_of_use(tmp_path: Path, call: Call) -> None:
         assert said in refusal(call, *arguments)
 
 
-def test_an_error_of_use_is_one_line_of_a_process() -> None:
+def test_a_usage_error_of_a_process_is_one_line() -> None:
     done = run("replay", "/nowhere")
     assert done.returncode == 2
     assert done.stderr == b"realtime-trio: cannot read /nowhere: No such file or directory\n"
@@ -176,7 +176,7 @@ ODD = b"".join(
 
 @pytest.fixture
 def transcript(call: Call, tmp_path: Path) -> Callable[..., list[str]]:
-    """The transcript of a trace, as lines."""
+    """Return the transcript of a trace, as lines."""
 
     def made(trace: bytes, *options: str) -> list[str]:
         file = tmp_path / "trace"
@@ -209,7 +209,7 @@ def test_a_transcript_is_readable_without_a_terminal(transcript: Transcript) -> 
     assert not any(line != line.rstrip() for line in lines if line[:2] == "0:")
 
 
-def test_a_transcript_obeys_no_markup_and_no_escape(transcript: Transcript) -> None:
+def test_a_transcript_escapes_markup_and_control_characters(transcript: Transcript) -> None:
     text = "\n".join(transcript(ODD))
     assert "[bold]plain[/bold] ␛]0;x␇" in text
     assert "\x1b" not in text
@@ -232,13 +232,13 @@ def test_a_transcript_ends_in_a_summary(transcript: Transcript) -> None:
     assert summary["tolerated"] == "0"
 
 
-def test_a_transcript_shows_what_was_tolerated(transcript: Transcript) -> None:
+def test_a_transcript_counts_tolerated_events(transcript: Transcript) -> None:
     lines = transcript(DELTA.replace(b"}", b',"format":5}'))
     assert ["0:00.000", "tolerated", "text_delta"] in [line.split() for line in lines]
 
 
-def test_a_transcript_of_what_is_nested_deep(transcript: Transcript) -> None:
-    """A person could not read it either; and no secret in it is shown."""
+def test_a_transcript_shows_deeply_nested_values(transcript: Transcript) -> None:
+    """Nested too deeply for a person to read; it shows no secret either."""
     deep = "[" * 700 + "]" * 700
     lines = transcript(
         b'{"t":0,"dir":"open","conn":"A"}\n'
@@ -250,7 +250,7 @@ def test_a_transcript_of_what_is_nested_deep(transcript: Transcript) -> None:
     assert lines[3].split()[1:] == ["control", "note"]
 
 
-def test_a_link_that_is_lost_shows_in_the_transcript(transcript: Transcript) -> None:
+def test_a_transcript_shows_a_lost_link(transcript: Transcript) -> None:
     events = [
         {"t": 0, "conn": "A", "dir": "open"},
         {"t": 1, "conn": "A", "dir": "in", "text": DELTA.decode()},
@@ -278,7 +278,7 @@ def test_a_transcript_shows_tools_delegations_and_media(transcript: Transcript) 
 
 
 def test_a_transcript_shows_text_before_the_tools_that_follow_it(transcript: Transcript) -> None:
-    """Also where the server never says that the text has ended."""
+    """Even if the server never ends the text."""
     of = {"session_id": "s", "role": "assistant"}
     call = {"id": "t1", "name": "roll", "arguments": "{}"}
     result = {"tool_use_id": "t1", "content": "six"}
@@ -312,7 +312,7 @@ def test_a_transcript_shows_text_before_the_tools_that_follow_it(transcript: Tra
     ]
 
 
-def test_a_recording_shows_what_was_sent_without_its_secrets(transcript: Transcript) -> None:
+def test_a_recording_shows_sent_events_without_secrets(transcript: Transcript) -> None:
     recording = b"".join(
         json.dumps(line).encode() + b"\n"
         for line in (
@@ -352,13 +352,15 @@ def test_a_narrow_terminal_wraps(transcript: Transcript, monkeypatch: pytest.Mon
     assert max(map(len, lines)) <= 50
 
 
-def test_colours_are_for_terminals(transcript: Transcript, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uses_colours_only_on_terminals(
+    transcript: Transcript, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert not any("\x1b[" in line for line in transcript(ODD))
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert any("\x1b[" in line for line in transcript(ODD))
 
 
-def test_history_that_is_loaded_is_told_once(transcript: Transcript) -> None:
+def test_shows_a_loaded_history_once(transcript: Transcript) -> None:
     load = json.dumps(
         {
             "type": "chat_session_changed",
@@ -377,7 +379,7 @@ def test_history_that_is_loaded_is_told_once(transcript: Transcript) -> None:
     assert any("again, 2 messages of s1" in line for line in lines)
 
 
-def test_a_state_shows_what_is_open(transcript: Transcript) -> None:
+def test_shows_open_messages_and_tools_in_a_state(transcript: Transcript) -> None:
     trace = (DATA / "replay" / "subsession_with_markers.jsonl").read_bytes()
     text = "\n".join(transcript(trace, "--at", "23"))
     assert "open delegations: 2" in text

@@ -1,4 +1,4 @@
-"""``_schema``: the catalogue as JSON Schema and AsyncAPI, and the frozen copy of it."""
+"""``_schema``: the catalogue as JSON Schema and AsyncAPI, and its frozen copy."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_breaking_change_is_noticed(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", COMPATIBLE)
-def test_a_compatible_change_is_let_through(name: str) -> None:
+def test_a_compatible_change_is_allowed(name: str) -> None:
     assert changed(COMPATIBLE[name]) == []
 
 
@@ -99,7 +99,7 @@ def test_every_type_of_the_registry_has_a_schema() -> None:
 
 
 @pytest.mark.parametrize("tag", SCHEMAS)
-def test_each_schema_is_one(tag: str) -> None:
+def test_each_schema_is_valid(tag: str) -> None:
     schema = SCHEMAS[tag]
     jsonschema.Draft202012Validator.check_schema(schema)
     assert schema["$schema"] == DIALECT
@@ -112,7 +112,7 @@ def test_each_schema_is_one(tag: str) -> None:
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.type)
 @given(data=st.data())
 @settings(max_examples=15)
-def test_what_the_codec_writes_is_valid(row: ev.Row, data: st.DataObject) -> None:
+def test_output_of_the_codec_is_valid(row: ev.Row, data: st.DataObject) -> None:
     value = Codec().to_mapping(data.draw(instances(row.cls)))
     jsonschema.Draft202012Validator(SCHEMAS[row.type]).validate(json.loads(json.dumps(value)))
 
@@ -175,7 +175,7 @@ def call(**fields: object) -> dict[str, object]:
         },
     ],
 )
-def test_a_schema_takes_what_the_codec_takes_whole(value: dict[str, Any]) -> None:
+def test_a_schema_accepts_what_the_codec_accepts(value: dict[str, Any]) -> None:
     try:
         taken = not isinstance(Codec().read_mapping(value), Reading)
     except DecodeError:
@@ -185,7 +185,7 @@ def test_a_schema_takes_what_the_codec_takes_whole(value: dict[str, Any]) -> Non
     assert valid(row.type, value) is taken
 
 
-def test_both_names_of_a_field_are_taken() -> None:
+def test_accepts_both_names_of_a_field() -> None:
     media = {"type": "render_media"}
     assert valid("render_media", media)
     for name in ("content_type", "content-type"):
@@ -193,7 +193,7 @@ def test_both_names_of_a_field_are_taken() -> None:
         assert not valid("render_media", {**media, name: 5})
 
 
-def test_events_of_ones_own_are_in_the_catalogue() -> None:
+def test_custom_events_are_in_the_catalogue() -> None:
     @ev.event("render_chart", lanes=ev.Lane.TEXT)
     class RenderChartEvent(ev.SessionEvent):
         """A chart."""
@@ -227,7 +227,7 @@ def test_a_field_that_json_cannot_describe_is_named() -> None:
 # -- AsyncAPI ------------------------------------------------------------------------------
 
 
-def test_asyncapi_names_every_message_once_and_refers_to_what_is_there() -> None:
+def test_asyncapi_names_each_message_once_and_has_no_dead_references() -> None:
     document: Any = asyncapi("1.2.3")
     assert document["asyncapi"] == "3.0.0"
     assert document["info"]["version"] == "1.2.3"

@@ -1,4 +1,4 @@
-"""``serve`` with answers of its own, faults, a log; and ``send``, which talks to it."""
+"""``serve`` with scripted answers, faults and a log; and ``send``, which talks to it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ types = ["pong"]
 
 @contextmanager
 def serving(*arguments: str | Path, **extra: str) -> Iterator[tuple[str, str, list[str]]]:
-    """A server as a process: its address, its banner, and after the block all that it printed."""
+    """A server as a process: its address, its banner, and after the block its whole output."""
     process = start("serve", "--port", "0", *arguments, **extra)
     banner = read_until(process.stdout, "realtime-trio chat")
     found = re.search(r"listening on (\S+)\n", banner)
@@ -89,7 +89,7 @@ def script(tmp_path: Path) -> Path:
     return file
 
 
-def test_a_script_says_what_is_answered(script: Path, call: Call) -> None:
+def test_answers_as_the_script_says(script: Path, call: Call) -> None:
     with serving("--script", script, "--verbose") as (url, banner, printed):
         assert "4 answers" in banner
         assert "fault: duplicate:types=pong\n" in banner
@@ -110,7 +110,7 @@ def test_a_script_says_what_is_answered(script: Path, call: Call) -> None:
     assert "disconnected" in log
 
 
-def test_the_parts_of_a_script(script: Path) -> None:
+def test_reads_every_part_of_a_script(script: Path) -> None:
     found = read_script(script)
     assert [len(each.steps) for each in found.scripts] == [5, 10, 2, 1]
     assert (found.welcome, found.pace) == ("Hello from a file.", 0.0)
@@ -135,13 +135,15 @@ def test_the_parts_of_a_script(script: Path) -> None:
         ("[[fault]]\nname = 'melt'", r"no fault 'melt'; available: cut, delay"),
     ],
 )
-def test_a_wrong_script_is_one_line(tmp_path: Path, call: Call, text: str, told: str) -> None:
+def test_reports_an_invalid_script_in_one_line(
+    tmp_path: Path, call: Call, text: str, told: str
+) -> None:
     file = tmp_path / "script.toml"
     file.write_text(text)
     assert re.search(told, refusal(call, "serve", "--port", "0", "--script", file))
 
 
-def test_files_that_cannot_be_read(tmp_path: Path, call: Call) -> None:
+def test_reports_files_that_cannot_be_read(tmp_path: Path, call: Call) -> None:
     missing = tmp_path / "missing"
     assert "No such file" in refusal(call, "serve", "--script", missing)
     assert "No such file" in refusal(call, "serve", "--recording", missing)
@@ -149,7 +151,7 @@ def test_files_that_cannot_be_read(tmp_path: Path, call: Call) -> None:
     assert "contains no frames" in refusal(call, "serve", "--recording", tmp_path / "empty")
 
 
-def test_a_recording_answers_again(tmp_path: Path, call: Call) -> None:
+def test_answers_from_a_recording(tmp_path: Path, call: Call) -> None:
     file = tmp_path / "call.jsonl"
     with serving("--demo") as (url, banner, _):
         assert "ask: Why is the sky blue?" in banner
@@ -161,8 +163,8 @@ def test_a_recording_answers_again(tmp_path: Path, call: Call) -> None:
         assert done.out.startswith(b"Air scatters")
 
 
-def test_one_user_only(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a password from the environment; tokens of nobody are refused then."""
+def test_lets_in_one_user_only(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a password from the environment; other tokens are refused."""
     monkeypatch.setenv(PASSWORD, "geheim-1")
     with serving("--user", "maria", **{PASSWORD: "geheim-1"}) as (url, banner, _):
         assert banner.endswith(f"realtime-trio chat {url} --user maria\n")
@@ -174,7 +176,7 @@ def test_one_user_only(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     assert PASSWORD in refusal(call, "serve", "--user", "maria")
 
 
-def test_a_fault_of_the_command_line(call: Call) -> None:
+def test_installs_a_fault_from_the_command_line(call: Call) -> None:
     with serving("--fault", "refuse:status=503,times=1", "--verbose") as (url, banner, _):
         assert "fault: refuse:status=503,times=1\n" in banner
         assert call("send", url, "Hello", "--token", "any").out == b"You said: Hello\n"
@@ -213,7 +215,7 @@ def test_every_fault_can_be_installed(name: str) -> None:
         ("delay:0.1,0.2", "'0.2' has no name"),
     ],
 )
-def test_a_wrong_fault_is_one_line(call: Call, spec: str, told: str) -> None:
+def test_reports_an_invalid_fault_in_one_line(call: Call, spec: str, told: str) -> None:
     assert told in refusal(call, "serve", "--port", "0", "--fault", spec)
 
 
@@ -245,7 +247,7 @@ def test_send_reads_standard_input(url: str) -> None:
     assert done.stdout.decode() == "You said: zwei\nZeilen\n"
 
 
-def test_send_with_a_file(url: str, tmp_path: Path, call: Call) -> None:
+def test_send_uploads_a_file(url: str, tmp_path: Path, call: Call) -> None:
     file = tmp_path / "x.txt"
     file.write_text("content")
     assert call("send", url, "read", "--token", "any", "--upload", file).status == 0
@@ -263,14 +265,14 @@ def test_send_as_json_ends_with_the_outcome(url: str, call: Call) -> None:
     assert outcome["message"]["content"] == "You said: Hello"
 
 
-def test_a_failed_turn_is_a_line_and_a_status(url: str, call: Call) -> None:
+def test_reports_a_failed_turn_by_a_line_and_a_status(url: str, call: Call) -> None:
     done = call("send", url, "break", "--token", "any")
     assert done.status == 1
     assert b"realtime-trio: the turn failed" in done.err
     assert b"boom" in done.err
 
 
-def test_send_refuses_what_is_wrong(url: str, call: Call) -> None:
+def test_send_rejects_invalid_options(url: str, call: Call) -> None:
     assert "nothing to send" in refusal(call, "send", url, " ", "--token", "any")
     options = ("send", url, "x", "--token", "any")
     assert "no session 'nothing'" in refusal(call, *options, "--session", "nothing")
@@ -278,13 +280,13 @@ def test_send_refuses_what_is_wrong(url: str, call: Call) -> None:
     assert told == "the server has no agent 'nobody'; available: default, helper, gpt"
 
 
-def test_a_reader_that_leaves_ends_send(url: str) -> None:
+def test_a_closed_pipe_ends_send(url: str) -> None:
     with open("/dev/full", "wb") as full:
         done = run("send", url, "Hello", "--token", "any", stdout=full)
     assert (done.returncode, done.stderr.count(b"\n")) == (1, 1)
 
 
-def test_chat_in_a_pipe_as_json(url: str) -> None:
+def test_chat_in_a_pipe_prints_json(url: str) -> None:
     done = run("chat", url, "--token", "any", "--json", stdin=b"Hello\nAgain\n", env=environment())
     notes = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""Settings: options, then the environment, then a file. And the completion of shells."""
+"""Settings: options, then the environment, then a file. And completion for shells."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def url() -> Iterator[str]:
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty file with settings; the password comes from the environment, as always."""
+    """An empty settings file; the password comes from the environment."""
     path = tmp_path / "config.toml"
     path.write_text("")
     monkeypatch.setenv(CONFIG_VARIABLE, str(path))
@@ -40,14 +40,14 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_who_and_where_come_from_the_file(url: str, file: Path, call: Call) -> None:
+def test_reads_the_user_and_the_address_from_the_file(url: str, file: Path, call: Call) -> None:
     file.write_text(f'url = "{url}"\nuser = "me"\n')
     done = call("top", "--once")
     assert done.status == 0, done.err
     assert call("send", url, "Hello").out == b"You said: Hello\n"
 
 
-def test_the_environment_goes_before_the_file(
+def test_the_environment_takes_precedence_over_the_file(
     url: str, file: Path, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file.write_text(f'url = "{url}"\nuser = "nobody"\n[top]\nonce = true\nsay = ["a", "b"]\n')
@@ -63,16 +63,16 @@ def test_the_environment_goes_before_the_file(
     assert call("send", url, "x").status == 1
 
 
-def test_an_option_goes_before_all(
+def test_an_option_takes_precedence(
     url: str, file: Path, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also one of the other way to say who it is."""
+    """Also over the other kind of credentials."""
     file.write_text('token = "no such token"\nagent = "nobody"\n')
     monkeypatch.setenv("REALTIME_TRIO_USER", "nobody")
     assert call("send", url, "x", "--user", "me", "--agent", "helper").status == 0
 
 
-def test_a_setting_of_another_command_does_not_matter(
+def test_ignores_settings_of_other_commands(
     url: str, file: Path, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file.write_text('user = "me"\n[chat]\nagent = "nobody"\n[serve]\nport = 70000\n')
@@ -91,12 +91,14 @@ def test_a_setting_of_another_command_does_not_matter(
         ("[send]\njson = 'perhaps'", "perhaps"),
     ],
 )
-def test_a_wrong_setting_is_one_line(file: Path, call: Call, text: str, told: str) -> None:
+def test_reports_an_invalid_setting_in_one_line(
+    file: Path, call: Call, text: str, told: str
+) -> None:
     file.write_text(text)
     assert told in refusal(call, "send", "http://localhost", "x", "--token", "any")
 
 
-def test_a_file_that_cannot_be_read(
+def test_reports_a_file_that_cannot_be_read(
     file: Path, call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     command = ("send", "http://localhost", "x", "--token", "any")
@@ -106,7 +108,7 @@ def test_a_file_that_cannot_be_read(
     assert "cannot read" in refusal(call, *command)
 
 
-def test_no_file_is_no_fault(
+def test_needs_no_settings_file(
     url: str, file: Path, call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv(CONFIG_VARIABLE)
@@ -118,7 +120,7 @@ def test_no_file_is_no_fault(
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_is_installed(
+def test_installs_completion(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Call, shell: str
 ) -> None:
     for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "ZSH_CUSTOM", "ZSH", "ZDOTDIR"):
@@ -168,7 +170,7 @@ def test_completion_leaves_oh_my_zsh_alone(
     assert (tmp_path / ".zshrc").read_text() == "source oh-my-zsh\n"
 
 
-def test_completion_into_a_file(tmp_path: Path, call: Call) -> None:
+def test_writes_completion_to_a_file(tmp_path: Path, call: Call) -> None:
     file = tmp_path / "completion"
     assert call("--install-completion", "--shell", "bash", "--output", file).status == 0
     assert "realtime-trio" in file.read_text()
@@ -178,14 +180,14 @@ def test_completion_into_a_file(tmp_path: Path, call: Call) -> None:
     assert (done.status, done.err.count(b"\n")) == (1, 1)
 
 
-def test_the_version(call: Call) -> None:
+def test_prints_the_version(call: Call) -> None:
     done = call("--version")
     assert done.status == 0
     assert done.out.decode().startswith("realtime-trio ")
 
 
 @pytest.mark.parametrize("arguments", [("--version",), ("--help",), ("chat", "--help")])
-def test_a_full_disk_is_one_line(arguments: tuple[str, ...]) -> None:
+def test_reports_a_full_disk_in_one_line(arguments: tuple[str, ...]) -> None:
     with open("/dev/full", "wb") as full:
         done = run(*arguments, stdout=full)
     assert done.returncode == 1

@@ -1,4 +1,4 @@
-"""What a command does that is told to end."""
+"""What a command does on a signal to end."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ TOLD = pytest.mark.parametrize(
 
 
 @TOLD
-async def test_what_has_begun_ends_in_good_order(how: signal.Signals) -> None:
-    """It is cancelled, cleans up, and the command goes on behind it."""
+async def test_a_started_command_ends_in_good_order(how: signal.Signals) -> None:
+    """It is cancelled and cleans up, and the command continues after it."""
     steps: list[str] = []
     async with until_signalled() as ending:
         ending.started = True
@@ -33,8 +33,8 @@ async def test_what_has_begun_ends_in_good_order(how: signal.Signals) -> None:
 
 
 @TOLD
-async def test_what_has_not_begun_is_an_interrupt(how: signal.Signals) -> None:
-    """As Ctrl-C is where nobody waits for it."""
+async def test_a_signal_before_the_start_is_an_interrupt(how: signal.Signals) -> None:
+    """Like Ctrl-C without a handler."""
 
     async def run() -> None:
         async with until_signalled():
@@ -45,8 +45,8 @@ async def test_what_has_not_begun_is_an_interrupt(how: signal.Signals) -> None:
         await run()
 
 
-async def test_nobody_told_it(autojump_clock: object) -> None:
-    """Then it comes to its own end, and the signals are what they were."""
+async def test_runs_to_its_end_without_a_signal(autojump_clock: object) -> None:
+    """It ends by itself, and the handlers of the signals are restored."""
     before = signal.getsignal(signal.SIGTERM)
     async with until_signalled() as ending:
         assert signal.getsignal(signal.SIGTERM) is not before
@@ -54,8 +54,8 @@ async def test_nobody_told_it(autojump_clock: object) -> None:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_a_hang_up_that_is_ignored_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By ``nohup``; and some systems have none."""
+def test_keeps_an_ignored_hang_up_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``nohup`` ignores it; some systems do not have it."""
     assert signal.SIGHUP in endings()
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
@@ -73,10 +73,10 @@ def test_a_hang_up_that_is_ignored_stays_so(monkeypatch: pytest.MonkeyPatch) -> 
         (["app.py"], False),
     ],
 )
-def test_only_the_program_takes_the_interrupt(
+def test_only_the_program_handles_the_interrupt(
     argv: list[str], is_it: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From the first import on until the command line itself can catch it."""
+    """From the first import until the command line itself can catch it."""
     left: list[int] = []
     monkeypatch.setattr(sys, "argv", argv)
     monkeypatch.setattr(os, "_exit", left.append)
@@ -93,7 +93,7 @@ def test_only_the_program_takes_the_interrupt(
     assert left == [130] * is_it
 
 
-def test_an_interrupt_that_is_handled_already_is_left_alone(
+def test_keeps_an_existing_interrupt_handler(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A script's background process ignores it."""

@@ -11,7 +11,7 @@ from realtime_trio.server import open_server
 
 
 class WallClock:
-    """The time of day: it goes on while the machine sleeps, and trio's clock does not."""
+    """The time of day: it continues while the machine sleeps; trio's clock does not."""
 
     def __init__(self) -> None:
         self.slept = 0.0
@@ -20,8 +20,8 @@ class WallClock:
         return 1_000_000.0 + trio.current_time() + self.slept
 
 
-async def test_a_sleep_is_noticed_once(autojump_clock: trio.testing.MockClock) -> None:
-    """A clock that is set by a few seconds is no sleep."""
+async def test_notices_a_sleep_once(autojump_clock: trio.testing.MockClock) -> None:
+    """Setting the clock by a few seconds does not count as a sleep."""
     woken: list[float] = []
     clock = WallClock()
     async with trio.open_nursery() as nursery:
@@ -36,8 +36,8 @@ async def test_a_sleep_is_noticed_once(autojump_clock: trio.testing.MockClock) -
     assert len(woken) == 1
 
 
-async def test_the_link_is_replaced_after_a_sleep(autojump_clock: trio.testing.MockClock) -> None:
-    """The client then goes on over a new link, as after a change of the network."""
+async def test_replaces_the_link_after_a_sleep(autojump_clock: trio.testing.MockClock) -> None:
+    """The client continues over a new link, as after a change of the network."""
     clock = WallClock()
     async with (
         open_server() as server,

@@ -66,7 +66,7 @@ def url() -> Iterator[str]:
 
 
 def shell(line: str, *arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
-    """Run a command with its streams redirected as a shell does it: ``line`` holds ``"$@"``."""
+    """Run a command with its streams redirected by a shell: ``line`` contains ``"$@"``."""
     command = [sys.executable, "-W", "error", "-m", PACKAGE, *map(str, arguments)]
     return subprocess.run(
         ["sh", "-c", line, "sh", *command],
@@ -83,7 +83,9 @@ def shell(line: str, *arguments: str | Path) -> subprocess.CompletedProcess[byte
 
 @offline
 @two_terminals
-def test_every_command_writes_a_replacement(command: list[str], terminal: dict[str, str]) -> None:
+def test_every_command_replaces_characters_that_cannot_be_encoded(
+    command: list[str], terminal: dict[str, str]
+) -> None:
     done = run(*command, env=environment(**terminal))
     assert b"Traceback" not in done.stderr
     if command[0] == "bench":
@@ -95,7 +97,7 @@ def test_every_command_writes_a_replacement(command: list[str], terminal: dict[s
 
 
 @terminals
-def test_a_transcript_keeps_all_that_can_be_encoded(
+def test_a_transcript_keeps_characters_that_can_be_encoded(
     tmp_path: Path, terminal: dict[str, str]
 ) -> None:
     trace = tmp_path / "trace"
@@ -108,7 +110,7 @@ def test_a_transcript_keeps_all_that_can_be_encoded(
     assert line.endswith(f"{SAID} bye".encode(encoding, "replace"))
 
 
-def test_the_lines_for_programs_are_the_same_in_every_terminal(tmp_path: Path) -> None:
+def test_json_lines_are_the_same_in_every_terminal(tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     trace.write_text(json.dumps({"type": "error", "message": SAID}) + "\n")
     made = {
@@ -121,10 +123,8 @@ def test_the_lines_for_programs_are_the_same_in_every_terminal(tmp_path: Path) -
 
 
 @two_terminals
-def test_a_conversation_in_such_a_terminal(
-    url: str, tmp_path: Path, terminal: dict[str, str]
-) -> None:
-    """What is typed and what an argument says reach the server whole."""
+def test_chats_in_an_ascii_terminal(url: str, tmp_path: Path, terminal: dict[str, str]) -> None:
+    """Typed text and arguments reach the server unchanged."""
     env = environment(**terminal, REALTIME_TRIO_TOKEN="any")
     done = run("chat", url, stdin=SAID.encode() + b"\n", env=env)
     assert (done.returncode, done.stderr) == (0, b"")
@@ -137,7 +137,7 @@ def test_a_conversation_in_such_a_terminal(
     assert SAID in [each.get("text") for each in texts]
 
 
-def test_the_demo_and_a_voice_in_such_a_terminal(url: str, tmp_path: Path) -> None:
+def test_runs_the_demo_and_voice_in_an_ascii_terminal(url: str, tmp_path: Path) -> None:
     terminal = TERMINALS["ascii"]
     heard = tmp_path / "heard.wav"
     done = run("demo", "--wav", heard, env=environment(**terminal))
@@ -154,7 +154,7 @@ def test_the_demo_and_a_voice_in_such_a_terminal(url: str, tmp_path: Path) -> No
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_the_name_of_a_file_may_be_anything(tmp_path: Path) -> None:
+def test_accepts_any_file_name(tmp_path: Path) -> None:
     missing = tmp_path / SAID
     for terminal in (TERMINALS["ascii"], C_LOCALE):
         done = run("replay", missing, env=environment(**terminal))
@@ -162,7 +162,7 @@ def test_the_name_of_a_file_may_be_anything(tmp_path: Path) -> None:
         assert re.fullmatch(rb"realtime-trio: cannot read [^\n]*\n", done.stderr)
 
 
-def test_an_argument_in_bytes_of_another_locale_is_utf_8() -> None:
+def test_reads_an_argument_of_another_locale_as_utf_8() -> None:
     assert as_text(SAID) == SAID
     assert as_text("h\udcc3\udca9llo") == "h\u00e9llo"
     assert as_text("h\udce9llo") == "h\ufffdllo"
@@ -172,7 +172,7 @@ def test_an_argument_in_bytes_of_another_locale_is_utf_8() -> None:
 
 
 @offline
-def test_a_pipe_that_is_closed_ends_a_command(command: list[str]) -> None:
+def test_a_closed_pipe_ends_a_command(command: list[str]) -> None:
     done = shell('{ "$@"; echo "status $?" >&2; } | head -c 1', *command)
     assert b"Traceback" not in done.stderr
     assert done.stderr.endswith(b"status 2\n" if command[0] == "bench" else b"status 0\n")
@@ -181,7 +181,7 @@ def test_a_pipe_that_is_closed_ends_a_command(command: list[str]) -> None:
 
 @pytest.mark.skipif(not FULL.exists(), reason="no /dev/full: this system has none")
 @offline
-def test_a_full_disk_is_one_line(command: list[str]) -> None:
+def test_reports_a_full_disk_in_one_line(command: list[str]) -> None:
     if command[0] == "bench":
         pytest.skip("this misuse writes nothing")
     done = shell('"$@" >/dev/full', *command)
@@ -213,26 +213,26 @@ def test_a_full_disk_ends_a_conversation(url: str, tmp_path: Path) -> None:
         ("<&- >&- 2>&-", ["replay", "-"]),
     ],
 )
-def test_a_stream_that_is_closed_from_the_start(streams: str, command: list[str]) -> None:
+def test_runs_with_a_stream_closed_from_the_start(streams: str, command: list[str]) -> None:
     done = shell(f'"$@" {streams}', *command)
     assert (done.returncode, done.stderr) == (0, b"")
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="no /dev/full: this system has none")
 @pytest.mark.parametrize("streams", ["2>/dev/full", "2>&-"])
-def test_an_error_that_nobody_can_be_told_keeps_its_status(streams: str) -> None:
+def test_keeps_the_status_if_stderr_is_unwritable(streams: str) -> None:
     done = shell(f'"$@" {streams}', "replay", "/nowhere")
     assert (done.returncode, done.stdout) == (2, b"")
 
 
-def test_what_is_a_failure_of_the_output() -> None:
+def test_recognises_an_output_failure() -> None:
     assert is_output_failure(OSError(errno.ENOSPC, "full"))
     assert not is_output_failure(OSError(errno.ENOSPC, "full", "a file"))
     assert not is_output_failure(OSError(errno.ECONNRESET, "reset"))
     assert not is_output_failure(ValueError())
 
 
-def test_a_stream_that_is_silenced_discards(tmp_path: Path) -> None:
+def test_a_silenced_stream_discards(tmp_path: Path) -> None:
     path = tmp_path / "file"
     with path.open("w") as stream:
         silence(stream)
@@ -241,14 +241,14 @@ def test_a_stream_that_is_silenced_discards(tmp_path: Path) -> None:
     silence(io.StringIO())  # without a descriptor there is nothing to do
 
 
-def test_a_stream_of_another_kind_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_leaves_a_stream_of_another_kind_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stdout", stream)
     prepare()
     assert sys.stdout is stream
 
 
-def test_a_stream_that_is_missing_discards(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_stream_discards(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("stdin", "stdout", "stderr"):
         monkeypatch.setattr(sys, name, None)
     prepare()
@@ -259,7 +259,7 @@ def test_a_stream_that_is_missing_discards(monkeypatch: pytest.MonkeyPatch) -> N
         stream.close()
 
 
-def test_these_commands_are_all_there_are() -> None:
+def test_covers_every_command() -> None:
     from realtime_trio.cli._app import _COMMANDS
 
     named = {command[0] for command in OFFLINE.values()} - {"--help"}

@@ -19,10 +19,8 @@ SCREENS = DATA / "screens"
 
 @pytest.mark.parametrize("colour", [True, False], ids=["colour", "plain"])
 @pytest.mark.parametrize("columns", [100, 60])
-def test_a_conversation_as_it_is_shown(
-    served: Served, tmp_path: Path, columns: int, colour: bool
-) -> None:
-    """Markdown, tools, a sub-agent and media; a table and code are whole at any width."""
+def test_shows_a_conversation(served: Served, tmp_path: Path, columns: int, colour: bool) -> None:
+    """Markdown, tools, a sub-agent and media; a table and code are complete at any width."""
     served.script(CONVERSATION)
     extra = {} if colour else {"NO_COLOR": "1"}
     expected = (SCREENS / f"chat-{columns}.txt").read_text()
@@ -33,8 +31,8 @@ def test_a_conversation_as_it_is_shown(
         leave(terminal)
 
 
-def test_editing_and_history(served: Served, tmp_path: Path) -> None:
-    """Arrow keys edit, several lines are one message, and another chat remembers them."""
+def test_edits_lines_and_keeps_a_history(served: Served, tmp_path: Path) -> None:
+    """Arrow keys edit, several lines form one message, and the next chat remembers them."""
     with chatting(served, tmp_path) as terminal:
         terminal.send("wrld\x1b[D\x1b[D\x1b[Do\x1b[F!\r")
         terminal.until(r"You said: world!")
@@ -57,7 +55,7 @@ def test_editing_and_history(served: Served, tmp_path: Path) -> None:
 
 
 def test_a_paste_is_one_message(served: Served, tmp_path: Path) -> None:
-    """Of several lines, and longer than a line of a terminal may be."""
+    """It has several lines, and more bytes than a terminal's line may have."""
     pasted = "\n".join(",".join(f"{number:05d}" for number in range(500)) for _ in range(3))
     with chatting(served, tmp_path) as terminal:
         terminal.paste(pasted)
@@ -68,7 +66,7 @@ def test_a_paste_is_one_message(served: Served, tmp_path: Path) -> None:
     assert served.said == [pasted]
 
 
-def test_keys_of_vi(served: Served, tmp_path: Path) -> None:
+def test_edits_with_the_keys_of_vi(served: Served, tmp_path: Path) -> None:
     with chatting(served, tmp_path, "--vi") as terminal:
         terminal.send("hello word\x1b")
         terminal.until(r"you > hello word")
@@ -112,8 +110,8 @@ def test_a_signal_leaves_tidily(served: Served, tmp_path: Path, how: signal.Sign
         assert "Traceback" not in terminal.printed
 
 
-def test_a_signal_is_a_key(served: Served, tmp_path: Path) -> None:
-    """SIGINT from elsewhere does what Ctrl-C does."""
+def test_sigint_works_like_ctrl_c(served: Served, tmp_path: Path) -> None:
+    """SIGINT from another process does what Ctrl-C does."""
     with chatting(served, tmp_path) as terminal:
         terminal.send("half")
         terminal.until(r"you > half")
@@ -123,8 +121,8 @@ def test_a_signal_is_a_key(served: Served, tmp_path: Path) -> None:
         assert terminal.status() == 0
 
 
-def test_a_lost_link_is_told_and_survived(served: Served, tmp_path: Path) -> None:
-    """With what was typed, and with what was sent while it was away."""
+def test_reports_and_survives_a_lost_link(served: Served, tmp_path: Path) -> None:
+    """Typed text survives, and so does text sent while there is no link."""
     with chatting(served, tmp_path) as terminal:
         terminal.send("half a se")
         terminal.until(r"you > half a se")
@@ -140,7 +138,7 @@ def test_a_lost_link_is_told_and_survived(served: Served, tmp_path: Path) -> Non
     assert served.said == ["half a sentence"]
 
 
-def test_a_link_that_comes_back_at_once_is_told(served: Served, tmp_path: Path) -> None:
+def test_reports_a_link_that_comes_back_immediately(served: Served, tmp_path: Path) -> None:
     with chatting(served, tmp_path) as terminal:
         terminal.send("one\r")
         terminal.until(printed("You said: one"))
@@ -151,8 +149,8 @@ def test_a_link_that_comes_back_at_once_is_told(served: Served, tmp_path: Path) 
         leave(terminal)
 
 
-def test_a_stopped_process_goes_on(served: Served, tmp_path: Path) -> None:
-    """The link broke while nobody could notice: what was typed and the answers are still there."""
+def test_continues_after_the_process_was_stopped(served: Served, tmp_path: Path) -> None:
+    """The link broke while it was stopped: typed text and answers are still there."""
     with chatting(served, tmp_path) as terminal:
         terminal.send("one\r")
         terminal.until(printed("You said: one"))
@@ -168,8 +166,8 @@ def test_a_stopped_process_goes_on(served: Served, tmp_path: Path) -> None:
     assert served.said == ["one", "half a word"]
 
 
-def test_a_message_with_a_file_is_shown_once(served: Served, tmp_path: Path) -> None:
-    """The server's echo of it names the file."""
+def test_shows_a_message_with_a_file_once(served: Served, tmp_path: Path) -> None:
+    """The server's echo names the file."""
     (tmp_path / "notes.txt").write_text("content")
     with chatting(served, tmp_path) as terminal:
         terminal.send("/upload ~/notes.txt\r")
@@ -197,7 +195,7 @@ def test_a_dumb_terminal_has_plain_lines(served: Served, tmp_path: Path) -> None
     assert served.said == ["short"]
 
 
-def test_thoughts_are_folded_and_unfolded(served: Served, tmp_path: Path) -> None:
+def test_folds_and_unfolds_thoughts(served: Served, tmp_path: Path) -> None:
     served.script(t.turn("why", t.think("Because it is so."), t.say("It is."), times=2))
     with chatting(served, tmp_path) as terminal:
         terminal.send("why\r")
@@ -211,7 +209,7 @@ def test_thoughts_are_folded_and_unfolded(served: Served, tmp_path: Path) -> Non
         leave(terminal)
 
 
-def test_commands_are_completed(served: Served, tmp_path: Path) -> None:
+def test_completes_commands_and_their_arguments(served: Served, tmp_path: Path) -> None:
     (tmp_path / "picture.png").write_bytes(b"x")
     with chatting(served, tmp_path) as terminal:
         terminal.send("/re")
@@ -233,8 +231,8 @@ def test_commands_are_completed(served: Served, tmp_path: Path) -> None:
         leave(terminal)
 
 
-def test_the_commands(served: Served, tmp_path: Path) -> None:
-    """Each of them, one after the other."""
+def test_runs_every_command(served: Served, tmp_path: Path) -> None:
+    """All commands, one after the other."""
     (tmp_path / "a b.txt").write_text("content")
     served.script(t.turn("draw", t.show(t.media("<svg/>", "image/svg+xml", name="../m.svg"))))
     steps = [
@@ -282,8 +280,8 @@ def test_the_commands(served: Served, tmp_path: Path) -> None:
     assert (tmp_path / "m.svg").read_text() == "<svg/>"
 
 
-def test_the_clipboard_is_the_terminals(served: Served, tmp_path: Path) -> None:
-    """OSC 52, which passes through ssh."""
+def test_copies_to_the_clipboard_of_the_terminal(served: Served, tmp_path: Path) -> None:
+    """With OSC 52, which works through ssh."""
     with chatting(served, tmp_path) as terminal:
         say(terminal, "hi")
         terminal.send("/copy\r")
@@ -294,7 +292,7 @@ def test_the_clipboard_is_the_terminals(served: Served, tmp_path: Path) -> None:
     assert base64.b64decode(found[1]) == b"You said: hi"
 
 
-def test_what_is_hostile_does_not_reach_the_terminal(served: Served, tmp_path: Path) -> None:
+def test_control_characters_do_not_reach_the_terminal(served: Served, tmp_path: Path) -> None:
     served.script(t.turn("x", t.say("a\x1b[2J\x1b]0;title\x07b [link](http://real.example)")))
     with chatting(served, tmp_path) as terminal:
         terminal.send("x\r")
@@ -303,7 +301,7 @@ def test_what_is_hostile_does_not_reach_the_terminal(served: Served, tmp_path: P
         leave(terminal)
 
 
-def test_a_failed_answer_is_told(served: Served, tmp_path: Path) -> None:
+def test_reports_a_failed_answer(served: Served, tmp_path: Path) -> None:
     served.script(t.turn("x", unprepared="no such file"))
     with chatting(served, tmp_path) as terminal:
         terminal.send("x\r")
@@ -313,7 +311,7 @@ def test_a_failed_answer_is_told(served: Served, tmp_path: Path) -> None:
         leave(terminal)
 
 
-def test_an_unknown_session_and_an_unknown_agent_are_named(served: Served) -> None:
+def test_names_an_unknown_session_or_agent(served: Served) -> None:
     for option, told in (
         ("--session", "the server has no session 'nothing'"),
         ("--agent", "the server has no agent 'nothing'; available: default, helper"),

@@ -24,7 +24,7 @@ def columns(request: pytest.FixtureRequest) -> int:
 
 
 def enter(terminal: Terminal, typed: str, wanted: str) -> str:
-    """Type a line; wait until a pattern is in what it prints, and for the prompt; give it."""
+    """Type a line; wait until its output contains a pattern; return the output."""
     before = printed_rows(terminal)
     terminal.send(f"{typed}\r")
 
@@ -112,7 +112,7 @@ def test_sends_a_command_with_an_exclamation_mark_to_the_server(
 def test_uploads_files_whose_names_are_completed(
     served: Served, tmp_path: Path, columns: int
 ) -> None:
-    """A name with a space too: it is one file."""
+    """Also a name with a space, which is one file."""
     (tmp_path / "report.txt").write_text("content")
     (tmp_path / "my new map.svg").write_text("<svg/>")
     with chatting(served, tmp_path, columns=columns, rows=200) as terminal:

@@ -1,4 +1,4 @@
-"""``realtime-trio top``: a picture of a client, for a terminal, a pipe and a page."""
+"""``realtime-trio top``: a picture of a client in a terminal, a pipe and an SVG file."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def words(text: str) -> str:
     return " ".join(text.split())
 
 
-def test_once_prints_a_picture_and_leaves(url: str, call: Call, tmp_path: Path) -> None:
+def test_once_prints_one_picture(url: str, call: Call, tmp_path: Path) -> None:
     picture = tmp_path / "top.svg"
     done = call("top", url, "--token", "any", "--say", "fail", "--once", "--svg", picture)
     shown = done.out.decode()
@@ -54,7 +54,7 @@ def test_once_prints_a_picture_and_leaves(url: str, call: Call, tmp_path: Path) 
     assert "tokens" in saved
 
 
-def test_a_recording_is_played(url: str, call: Call, tmp_path: Path) -> None:
+def test_plays_a_recording(url: str, call: Call, tmp_path: Path) -> None:
     file = tmp_path / "call.jsonl"
     said = ("--say", "Hello", "--say", "again")
     assert call("record", url, file, "--token", "any", *said).status == 0
@@ -63,7 +63,7 @@ def test_a_recording_is_played(url: str, call: Call, tmp_path: Path) -> None:
     assert "session admin-" in words(done.out.decode())
 
 
-def test_it_is_redrawn_until_it_is_told_to_end(url: str) -> None:
+def test_redraws_until_a_signal(url: str) -> None:
     with open_terminal("top", url, "--token", "any", "--say", "slow") as terminal:
         terminal.until(r"turn +the agent's")
         terminal.until(r"tools +dig")
@@ -71,7 +71,7 @@ def test_it_is_redrawn_until_it_is_told_to_end(url: str) -> None:
         assert terminal.status() == 0
 
 
-def test_errors_of_use(url: str, call: Call, tmp_path: Path) -> None:
+def test_reports_usage_errors_in_one_line(url: str, call: Call, tmp_path: Path) -> None:
     assert "neither an address nor a file" in refusal(call, "top", "nowhere")
     (tmp_path / "x").write_text("no recording")
     assert "contains no frames" in refusal(call, "top", tmp_path / "x")
@@ -80,14 +80,14 @@ def test_errors_of_use(url: str, call: Call, tmp_path: Path) -> None:
     assert (done.status, b"cannot write" in done.err) == (1, True)
 
 
-def test_a_full_disk_ends_it_tidily(url: str) -> None:
+def test_ends_tidily_if_the_disk_is_full(url: str) -> None:
     with open("/dev/full", "wb") as full:
         done = run("top", url, "--token", "any", "--once", stdout=full)
     assert done.returncode == 1
     assert done.stderr.count(b"\n") == 1
 
 
-def test_an_empty_picture_can_be_drawn() -> None:
+def test_draws_an_empty_picture() -> None:
     """Before the first link."""
     console, said = make_console(100)
     console.print(draw(TopView()))
@@ -95,7 +95,7 @@ def test_an_empty_picture_can_be_drawn() -> None:
 
 
 async def test_each_subscriber_has_a_row(autojump_clock: object) -> None:
-    """With what it subscribes to, its rule and its lag; beyond the bound only their number."""
+    """It has the class, the rule and the lag; beyond the limit only the number of subscribers."""
     async with open_server() as server, rt.open_client(server.url, auth="any") as client:
         await client.ready()
         late = client.subscribe(rt.MessageComplete, overflow=rt.DropOldest(1))

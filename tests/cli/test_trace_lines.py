@@ -1,4 +1,4 @@
-"""``_trace_lines``: which files are replayed, which are refused, and in how much memory."""
+"""``_trace_lines``: which files it accepts and rejects, and how much memory it uses."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def write(path: Path, data: bytes) -> Path:
 )
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("options", [[], ["--json"], ["--json", "--at", "0"]])
-def test_a_file_without_a_json_object_is_no_trace(
+def test_rejects_a_file_without_a_json_object(
     tmp_path: Path, call: Call, content: bytes, packed: bool, options: list[str]
 ) -> None:
     file = write(tmp_path / "file", gzip.compress(content) if packed else content)
@@ -64,14 +64,14 @@ def test_a_file_without_a_json_object_is_no_trace(
     assert said == f"{file} is not a trace: none of its lines is a JSON object"
 
 
-def test_files_of_this_repository_are_no_traces(call: Call) -> None:
+def test_rejects_source_files(call: Call) -> None:
     for path in ("pyproject.toml", "README.md", "Makefile", "realtime_trio/_replay.py"):
         assert "is not a trace" in refusal(call, "replay", ROOT / path)
     assert "is not a trace" in refusal(call, "replay", Path(sys.executable).resolve())
     assert "Is a directory" in refusal(call, "replay", ROOT)
 
 
-def test_standard_input_that_is_no_trace_is_said_to_be_so() -> None:
+def test_rejects_standard_input_that_is_not_a_trace() -> None:
     done = run("replay", "--json", "-", stdin=PNG)
     assert (done.returncode, done.stdout) == (2, b"")
     assert done.stderr == (
@@ -83,9 +83,7 @@ def test_standard_input_that_is_no_trace_is_said_to_be_so() -> None:
     "content",
     [b"", b"\n \n\t\r\n", b"{}", b'garbage\n{"__ctl":"advance","ms":1}\n', b"\xff\n\x00\n{}\n"],
 )
-def test_one_object_makes_a_trace_and_so_does_nothing_at_all(
-    tmp_path: Path, call: Call, content: bytes
-) -> None:
+def test_accepts_one_object_and_an_empty_file(tmp_path: Path, call: Call, content: bytes) -> None:
     file = write(tmp_path / "file", content)
     assert lines_of(file) == content.splitlines(keepends=True)
     assert call("replay", "--json", file).status == 0
@@ -101,14 +99,14 @@ def test_lines_before_the_first_object_keep_their_numbers(tmp_path: Path, call: 
     ]
 
 
-def test_a_mark_of_the_byte_order_is_no_part_of_the_first_line(tmp_path: Path) -> None:
+def test_ignores_a_byte_order_mark(tmp_path: Path) -> None:
     for packed in (EVENT, gzip.compress(EVENT)):
         file = write(tmp_path / "file", b"\xef\xbb\xbf" * (packed is EVENT) + packed)
         assert lines_of(file) == [EVENT]
 
 
 @given(st.lists(st.binary(max_size=8) | st.just(EVENT[:-1]), max_size=8), st.booleans())
-def test_a_trace_comes_out_as_it_is(parts: list[bytes], packed: bool) -> None:
+def test_yields_the_lines_unchanged(parts: list[bytes], packed: bool) -> None:
     data = b"\n".join([EVENT[:-1], *parts])
     raw = cast("io.RawIOBase", io.BytesIO(gzip.compress(data) if packed else data))
     lines = _trace_lines._lines_of_a_trace(io.BufferedReader(raw), "x")
@@ -127,7 +125,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_small")
 @pytest.mark.parametrize("before", [b"", EVENT, EVENT * 40])
 @pytest.mark.parametrize("packed", [False, True])
-def test_a_line_may_be_so_long_and_no_longer(tmp_path: Path, before: bytes, packed: bool) -> None:
+def test_limits_the_length_of_a_line(tmp_path: Path, before: bytes, packed: bool) -> None:
     pack = gzip.compress if packed else bytes
     longest = b'{"x":"' + b"y" * 92 + b'"}'
     for end in (b"\n", b""):
@@ -143,7 +141,7 @@ def test_a_line_may_be_so_long_and_no_longer(tmp_path: Path, before: bytes, pack
 @pytest.mark.parametrize(
     ("content", "number"), [(b"x\n" * 5, 5), (b"\n" * 9, 5), (b"z" * 60 + b"\n", 2)]
 )
-def test_a_file_that_begins_with_too_much_else_is_no_trace(
+def test_rejects_a_file_that_begins_with_too_much_other_text(
     tmp_path: Path, content: bytes, number: int
 ) -> None:
     file = write(tmp_path / "file", content * 2 + EVENT)
@@ -161,7 +159,7 @@ def bomb(begin: bytes, filling: bytes) -> bytes:
 
 @pytest.mark.parametrize("begin", [b"", EVENT], ids=["nothing", "event"])
 @pytest.mark.parametrize("filling", [b"\x00", b" ", b"["], ids=repr)
-def test_a_gzip_bomb_is_refused_in_bounded_memory(
+def test_rejects_a_gzip_bomb_in_bounded_memory(
     tmp_path: Path, begin: bytes, filling: bytes
 ) -> None:
     file = write(tmp_path / "bomb.gz", bomb(begin, filling))
@@ -173,7 +171,7 @@ def test_a_gzip_bomb_is_refused_in_bounded_memory(
     assert done.returncode == 2
 
 
-def test_a_bomb_of_line_breaks_is_no_trace(tmp_path: Path) -> None:
+def test_rejects_a_bomb_of_line_breaks(tmp_path: Path) -> None:
     file = write(tmp_path / "bomb.gz", bomb(b"", b"\n"))
     done = shell('ulimit -v 1048576; "$@"', "replay", "--json", file)
     assert b"none of its first 1,000,000 lines is a JSON object" in done.stderr
@@ -186,7 +184,7 @@ LONG = EVENT + b"".join(b'{"type":"nope","n":%d}\n' % n for n in range(20_000))
 
 
 @pytest.mark.parametrize("end", [b"", b"garbage behind it"], ids=["cut", "garbage"])
-def test_what_comes_before_the_damage_is_replayed(tmp_path: Path, call: Call, end: bytes) -> None:
+def test_replays_the_lines_before_the_damage(tmp_path: Path, call: Call, end: bytes) -> None:
     packed = gzip.compress(LONG)
     file = write(tmp_path / "file", packed + end if end else packed[: len(packed) // 2])
     done = call("replay", "--json", file)
@@ -198,7 +196,7 @@ def test_what_comes_before_the_damage_is_replayed(tmp_path: Path, call: Call, en
     assert unknown == 20_000 if end else 5_000 < unknown < 20_000
 
 
-def test_damage_costs_no_more_than_a_few_lines_before_it(tmp_path: Path, call: Call) -> None:
+def test_damage_costs_only_a_few_lines(tmp_path: Path, call: Call) -> None:
     packed = bytearray(gzip.compress(LONG))
     middle = len(packed) // 2
     packed[middle : middle + 64] = b"\xff" * 64
@@ -215,8 +213,8 @@ def test_damage_before_the_first_event_leaves_nothing_to_replay(
     assert "damaged or end early" in refusal(call, "replay", "--json", file)
 
 
-def test_lines_of_a_pipe_come_as_they_are_written() -> None:
-    """Nobody waits for a buffer to be full."""
+def test_yields_the_lines_of_a_pipe_immediately() -> None:
+    """They do not wait for a full buffer."""
     with subprocess.Popen(
         [sys.executable, "-u", "-W", "error", "-m", PACKAGE, "replay", "-"],
         stdin=subprocess.PIPE,
@@ -232,7 +230,7 @@ def test_lines_of_a_pipe_come_as_they_are_written() -> None:
     assert process.returncode == 0
 
 
-def test_a_file_that_cannot_be_read(tmp_path: Path, call: Call) -> None:
+def test_reports_a_file_that_cannot_be_read(tmp_path: Path, call: Call) -> None:
     fifo = tmp_path / "x" / "y"
     assert "No such file or directory" in refusal(call, "replay", fifo)
     if os.path.exists("/proc/self/mem"):

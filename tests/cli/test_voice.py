@@ -62,7 +62,7 @@ def said(shown: SpokenTranscript) -> list[str]:
     return [" ".join(line.split()[1:]) for line in lines if line.startswith("0:")]
 
 
-async def test_a_file_is_said_and_the_answers_are_heard(autojump_clock: object) -> None:
+async def test_sends_a_file_and_plays_the_answers(autojump_clock: object) -> None:
     spoken = (silence(8000) + SECOND + silence(16_000)) * 2
     sink, shown = MemorySink(), transcript()
     async with open_server() as server, rt.open_client(server.url, auth="any") as client:
@@ -73,7 +73,7 @@ async def test_a_file_is_said_and_the_answers_are_heard(autojump_clock: object) 
     assert lines[-1].startswith("voice 3.8 s sent; 3.8 s heard")
 
 
-async def test_who_talks_in_between_interrupts(autojump_clock: object) -> None:
+async def test_speech_interrupts_the_answer(autojump_clock: object) -> None:
     spoken = SECOND + silence(3 * 16_000) + SECOND + silence(16_000)
     sink, shown = MemorySink(), transcript()
     async with open_server() as server, rt.open_client(server.url, auth="any") as client:
@@ -87,7 +87,9 @@ async def test_who_talks_in_between_interrupts(autojump_clock: object) -> None:
 
 
 @pytest.mark.parametrize("mode", ["vad", "realtime"])
-async def test_the_server_may_find_the_utterances(autojump_clock: object, mode: VoiceMode) -> None:
+async def test_the_server_can_detect_the_utterances(
+    autojump_clock: object, mode: VoiceMode
+) -> None:
     sink, shown = MemorySink(), transcript()
     async with open_server() as server, rt.open_client(server.url, auth="any") as client:
         source = MemorySource(SECOND + silence(32_000))
@@ -96,7 +98,7 @@ async def test_the_server_may_find_the_utterances(autojump_clock: object, mode: 
     assert said(shown)[-1].startswith("voice 3.0 s sent")
 
 
-async def test_nothing_said_is_soon_over(autojump_clock: object) -> None:
+async def test_silence_ends_soon(autojump_clock: object) -> None:
     shown = transcript()
     async with open_server() as server, rt.open_client(server.url, auth="any") as client:
         source = MemorySource(silence(16_000))
@@ -104,8 +106,8 @@ async def test_nothing_said_is_soon_over(autojump_clock: object) -> None:
     assert said(shown)[-1].startswith("voice 0.0 s sent")
 
 
-async def test_a_client_that_ends_ends_the_conversation(autojump_clock: object) -> None:
-    """Nobody says anything, so nothing but the client's own end can tell."""
+async def test_the_end_of_the_client_ends_the_conversation(autojump_clock: object) -> None:
+    """Nobody says anything, so only the end of the client can end it."""
     shown, gone = transcript(), trio.Event()
     config = rt.ClientConfig(max_attempts=2, backoff_initial=0.1)
 
@@ -132,7 +134,7 @@ async def test_a_client_that_ends_ends_the_conversation(autojump_clock: object) 
     assert said(shown)[-1].startswith("voice 0.0 s sent")
 
 
-async def test_what_is_not_answered_is_not_waited_for_long(autojump_clock: object) -> None:
+async def test_does_not_wait_long_for_a_missing_answer(autojump_clock: object) -> None:
     shown = transcript()
     async with open_server() as server, rt.open_client(server.url, auth="any") as client:
         source = MemorySource(SECOND)  # quiet follows in the source, so the server hears no end
@@ -140,7 +142,7 @@ async def test_what_is_not_answered_is_not_waited_for_long(autojump_clock: objec
     assert trio.current_time() == pytest.approx(1 + 5, abs=0.5)
 
 
-async def test_an_answer_that_takes_its_time_is_heard(autojump_clock: object) -> None:
+async def test_plays_a_slow_answer(autojump_clock: object) -> None:
     sink, shown = MemorySink(), transcript()
     async with open_server() as server, rt.open_client(server.url, auth="any") as client:
         server.script(turn("[voice]", wait(60), emit(SECOND), text="x"))
@@ -150,7 +152,7 @@ async def test_an_answer_that_takes_its_time_is_heard(autojump_clock: object) ->
     assert sink.total == len(SECOND)
 
 
-async def test_what_the_link_cost_is_told(autojump_clock: object) -> None:
+async def test_reports_audio_lost_with_the_link(autojump_clock: object) -> None:
     shown = transcript()
     async with (
         open_server() as server,
@@ -165,7 +167,7 @@ async def test_what_the_link_cost_is_told(autojump_clock: object) -> None:
     assert said(shown)[-1].startswith("voice 1.0 s sent, 1 frames of it dropped; 0.0 s heard")
 
 
-async def test_the_detector_can_be_told_what_speech_is(autojump_clock: object) -> None:
+async def test_options_configure_the_detector(autojump_clock: object) -> None:
     shown = transcript()
     async with open_server() as server, rt.open_client(server.url, auth="any") as client:
         source = MemorySource(SECOND + silence(16_000))
@@ -186,7 +188,7 @@ async def test_the_detector_can_be_told_what_speech_is(autojump_clock: object) -
         ("--vad-learning", "-0.5"),
     ],
 )
-def test_what_the_detector_cannot_be_told(call: Call, option: str, value: str) -> None:
+def test_rejects_invalid_options_of_the_detector(call: Call, option: str, value: str) -> None:
     ends = ("--input", "-", "--output", "-")
     assert f"{option} cannot be {value}" in refusal(call, *URL, *ends, f"{option}={value}")
 
@@ -194,7 +196,7 @@ def test_what_the_detector_cannot_be_told(call: Call, option: str, value: str) -
 # -- the two ends --------------------------------------------------------------------------
 
 
-async def test_pipes_and_files_as_standard_streams(
+async def test_uses_pipes_and_files_as_standard_streams(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from realtime_trio.cli import _voice_devices
@@ -222,7 +224,7 @@ async def test_pipes_and_files_as_standard_streams(
             assert await anext(source) == b"abcd"
 
 
-async def test_wav_files_by_their_names(tmp_path: Path) -> None:
+async def test_opens_wav_files_by_name(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         sink = await open_output(stack, str(tmp_path / "a.wav"))
         await sink.write(SECOND)
@@ -234,7 +236,7 @@ async def test_wav_files_by_their_names(tmp_path: Path) -> None:
 URL = ("voice", "ws://127.0.0.1:1", "--token", "any")
 
 
-def test_files_that_cannot_be_used(call: Call, tmp_path: Path) -> None:
+def test_rejects_unusable_files(call: Call, tmp_path: Path) -> None:
     text, out = tmp_path / "a.txt", ("--output", "-")
     text.write_text("no sound")
     missing = refusal(call, *URL, *out, "--input", tmp_path / "b.wav")
@@ -248,14 +250,14 @@ def test_files_that_cannot_be_used(call: Call, tmp_path: Path) -> None:
     assert text.read_text() == "no sound"
 
 
-async def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
+async def test_reports_a_file_that_cannot_be_written(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         with pytest.raises(CommandError, match="cannot write"):
             await open_output(stack, str(tmp_path / "missing" / "a.wav"))
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no full device")
-async def test_a_disk_that_is_full() -> None:
+async def test_reports_a_full_disk() -> None:
     async def fill() -> None:
         async with AsyncExitStack() as stack:
             sink = await open_output(stack, "/dev/full")
@@ -265,13 +267,13 @@ async def test_a_disk_that_is_full() -> None:
         await fill()
 
 
-def test_who_one_is_must_be_said(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requires_credentials(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REALTIME_TRIO_TOKEN", raising=False)
     ends = ("--input", "-", "--output", "-")
     assert "no credentials" in refusal(call, "voice", "ws://127.0.0.1:1", *ends)
 
 
-def test_one_may_log_in(tmp_path: Path) -> None:
+def test_logs_in_with_a_password(tmp_path: Path) -> None:
     """The server knows the name and the password, and any token."""
     quiet = tmp_path / "quiet.wav"
     with wave.open(str(quiet), "wb") as writer:
@@ -286,7 +288,7 @@ def test_one_may_log_in(tmp_path: Path) -> None:
     assert b"geheim" not in wrong.stderr
 
 
-def test_a_server_that_is_not_there(call: Call, tmp_path: Path) -> None:
+def test_reports_an_unreachable_server(call: Call, tmp_path: Path) -> None:
     async def write() -> None:
         async with open_wav_sink(tmp_path / "a.wav") as sink:
             await sink.write(SECOND)
@@ -307,7 +309,7 @@ def test_a_bar_shows_the_level_and_the_peak() -> None:
     assert bar(Level(0.0, 0.0)).plain.count("█") == 16
 
 
-async def test_a_source_knows_how_loud_it_was() -> None:
+async def test_a_source_measures_its_level() -> None:
     source = measured(MemorySource([SECOND[:1001], SECOND[1001:], b"\x01"]))
     assert type(source) is Metered
     async for _ in source:
@@ -325,7 +327,7 @@ async def test_a_live_source_stays_live(autojump_clock: object) -> None:
 
 
 async def metering(console: Console, seconds: float) -> list[str]:
-    """What a meter says of a second of sound on both sides, and of the silence behind it."""
+    """Return what a meter shows for a second of sound on both sides, then silence."""
     lines: list[str] = []
     playback = Playback(MemorySink())
     source = Metered(MemorySource(SECOND + silence(32_000), chunk=0.1))
@@ -356,7 +358,7 @@ async def test_the_meter_is_drawn_on_a_terminal(autojump_clock: object) -> None:
 
 
 @pytest.mark.parametrize("terminal", [False, True], ids=["file", "dumb terminal"])
-async def test_elsewhere_the_meter_is_a_line_now_and_then(
+async def test_prints_the_meter_now_and_then_without_a_terminal(
     terminal: bool, monkeypatch: pytest.MonkeyPatch, autojump_clock: object
 ) -> None:
     monkeypatch.setenv("TERM", "dumb")
@@ -392,7 +394,7 @@ ECHO = SECOND[2000:-2000]  # of a second that comes back, but for the fades
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    """The address of a server that runs as a process, and echoes."""
+    """The address of a server process that echoes."""
     process = start("serve", "--port", "0")
     found = re.search(r"listening on (\S+)\n", read_until(process.stdout, "realtime-trio chat"))
     assert found is not None
@@ -429,14 +431,14 @@ def question(tmp_path: Path) -> Path:
 
 
 def sound_of(path: Path) -> bytes:
-    """The samples of a WAV file whose header tells the truth."""
+    """Return the samples of a WAV file, after a check of its header."""
     with wave.open(str(path), "rb") as reader:
         assert reader.getparams()[:3] == (1, 2, 16_000)
         assert path.stat().st_size == 44 + 2 * reader.getnframes()
         return reader.readframes(reader.getnframes())
 
 
-def test_a_wav_file_talks_and_a_wav_file_listens(url: str, question: Path, tmp_path: Path) -> None:
+def test_talks_from_and_records_to_wav_files(url: str, question: Path, tmp_path: Path) -> None:
     heard = tmp_path / "heard.wav"
     done = run(
         *("voice", url, "--input", question, "--output", heard), env=environment(**{TOKEN: "any"})
@@ -454,7 +456,7 @@ def test_a_wav_file_talks_and_a_wav_file_listens(url: str, question: Path, tmp_p
     assert ECHO in sound_of(heard)
 
 
-def test_pipes_talk_and_listen_and_carry_nothing_else(url: str) -> None:
+def test_pipes_carry_nothing_but_audio(url: str) -> None:
     done = run(
         *("voice", url, "--token", "x", "--input", "-", "--output", "-"),
         stdin=SECOND + silence(16_000),
@@ -470,7 +472,7 @@ def test_pipes_talk_and_listen_and_carry_nothing_else(url: str) -> None:
     assert "Traceback" not in told
 
 
-def test_files_as_standard_streams(url: str, tmp_path: Path) -> None:
+def test_uses_files_as_standard_streams(url: str, tmp_path: Path) -> None:
     raw, heard = tmp_path / "question.raw", tmp_path / "heard.raw"
     raw.write_bytes(SECOND + silence(16_000))
     command = [sys.executable, "-W", "error", "-m", PACKAGE, "voice", url, "--token", "x"]
@@ -488,7 +490,7 @@ def test_files_as_standard_streams(url: str, tmp_path: Path) -> None:
     assert ECHO in heard.read_bytes()
 
 
-def test_a_file_of_another_rate(
+def test_resamples_a_file_of_another_rate(
     url: str, tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("soxr")
@@ -507,7 +509,7 @@ def test_a_file_of_another_rate(
     assert sound_of(tmp_path / "none.wav") == b""
 
 
-def test_whoever_listens_may_leave(endless: str, question: Path) -> None:
+def test_a_closed_pipe_ends_the_conversation(endless: str, question: Path) -> None:
     with start("voice", endless, "--token", "x", "--input", question, "--output", "-") as process:
         assert process.stdout is not None
         assert len(process.stdout.read(6400)) == 6400
@@ -519,7 +521,7 @@ def test_whoever_listens_may_leave(endless: str, question: Path) -> None:
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_leaves_a_whole_file(
+def test_an_interrupt_leaves_a_complete_file(
     endless: str, question: Path, tmp_path: Path, sign: signal.Signals
 ) -> None:
     heard = tmp_path / "heard.wav"
@@ -535,7 +537,7 @@ def test_an_interrupt_leaves_a_whole_file(
     assert SECOND[2000:4000] in sound
 
 
-def test_a_server_that_goes_away_is_one_line(tmp_path: Path) -> None:
+def test_reports_a_vanished_server_in_one_line(tmp_path: Path) -> None:
     question = tmp_path / "question.wav"
     with wave.open(str(question), "wb") as writer:
         writer.setparams((1, 2, 16_000, 0, "NONE", ""))
@@ -597,7 +599,7 @@ class RawOutputStream(Stream):
 '''
 
 
-def test_the_microphone_and_the_speaker(url: str, tmp_path: Path) -> None:
+def test_uses_the_microphone_and_the_speaker(url: str, tmp_path: Path) -> None:
     """With a stand-in for sounddevice: its threads, its clock, no hardware."""
     (tmp_path / "sounddevice.py").write_text(FAKE)
     path, heard = tmp_path / "said.wav", tmp_path / "heard.raw"
@@ -623,7 +625,7 @@ def test_the_microphone_and_the_speaker(url: str, tmp_path: Path) -> None:
         ("raise ImportError", "[audio]"),
     ],
 )
-def test_what_a_device_needs_is_named(tmp_path: Path, module: str, named: str) -> None:
+def test_names_the_package_that_a_device_needs(tmp_path: Path, module: str, named: str) -> None:
     (tmp_path / "sounddevice.py").write_text(module)
     env = environment(PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
     for ends in ([], ["--input", "mic", "--output", "-"]):

@@ -150,6 +150,30 @@ async def test_using_a_turn_that_was_not_entered_raises(
         realtime_client.push_to_talk().send  # type: ignore[attr-defined]  # noqa: B018
 
 
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda client: client.send_nowait(rt.events.PingEvent()),
+        lambda client: trio.run(client.send, rt.events.PingEvent()),
+        lambda client: trio.run(client.ready),
+        lambda client: trio.run(client.cancel),
+        lambda client: trio.run(client.audio.send, b"aa"),
+        lambda client: client.reconnect(),
+        lambda client: client.audio.stop(),
+    ],
+)
+async def test_another_thread_is_refused(use: Any, realtime_client: rt.Client) -> None:
+    """It gets the right form, and nothing is queued; the client continues."""
+    await realtime_client.ready()
+    with pytest.raises(RuntimeError, match=r"trio\.from_thread"):
+        await trio.to_thread.run_sync(use, realtime_client)
+    outbox = realtime_client.health.outbox
+    assert (outbox.urgent, outbox.commands, outbox.audio) == (0, 0, 0)
+    async with realtime_client.ask("Hello") as turn:
+        pass
+    assert isinstance(turn.outcome, rt.TurnCompleted)
+
+
 async def test_a_file_is_not_sent_by_a_closed_client(
     realtime_server: rt.server.RealtimeServer, autojump_clock: object
 ) -> None:

@@ -37,8 +37,17 @@ class RedisServer:
         self.url = f"unix://{self.socket}"
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        """Start, and wait until it answers: it listens before it has loaded its data."""
+    def files(self) -> dict[Path, bytes]:
+        """Return what is on disk now."""
+        return {path: path.read_bytes() for path in self._folder.rglob("*") if path.is_file()}
+
+    def start(self, files: dict[Path, bytes] | None = None) -> None:
+        """Start, and wait until it answers: it listens before it has loaded its data.
+
+        With ``files``, those replace what is on disk.
+        """
+        for path, data in (files or {}).items():
+            path.write_bytes(data)
         self.socket.unlink(missing_ok=True)
         options = ("--port", "0", "--unixsocket", str(self.socket), "--dir", str(self._folder))
         kept = ("--save", "", *self._options)
@@ -55,7 +64,7 @@ class RedisServer:
         with socket.socket(socket.AF_UNIX) as asking, suppress(OSError):
             asking.connect(str(self.socket))
             asking.sendall(b"PING\r\n")
-            return asking.recv(64).startswith(b"+PONG")
+            return asking.recv(64).startswith((b"+PONG", b"-NOAUTH"))
         return False
 
     def kill(self) -> None:

@@ -443,7 +443,7 @@ async def test_a_store_that_came_back_older_is_not_continued(redis: RedisServer)
     """A new owner has continued an older state, past where the follower was: it begins anew."""
     async with written(redis) as (log, fleet, claim):
         await write(log, claim, 1, 3)
-        old = await saved(log)
+        old = redis.files()
         await write(log, claim, 4, 8)
         async with fleet.attach(NAME) as session:
             jumps = session.subscribe(rt.Jumped)
@@ -451,8 +451,7 @@ async def test_a_store_that_came_back_older_is_not_continued(redis: RedisServer)
             async with session_stands_still(session):
                 redis.kill()
                 await until(lambda: session.error)
-                redis.start()
-                await restore(log, old)
+                redis.start(old)
                 (seat,) = await log.seats()
                 later = await log.seize(seat, "n2")
                 assert later is not None
@@ -524,3 +523,21 @@ async def test_redis_that_keeps_what_does_not_expire_is_accepted(policy: str) ->
     with running_redis("--maxmemory", "50mb", "--maxmemory-policy", policy) as server:
         async with RedisLog(server.url).opened():
             pass
+
+
+@pytest.mark.parametrize("login", ["", "?password=wrong", "?username=nobody&password=right"])
+async def test_a_login_that_redis_refuses_is_told_at_the_start(login: str) -> None:
+    """A node that waits for Redis to accept it would wait forever."""
+    with running_redis("--requirepass", "right") as server:
+        with pytest.raises(rt.JournalError, match=r"Redis at .*Authentication") as caught:
+            async with RedisLog(f"{server.url}{login}").opened():
+                pass
+        assert "wrong" not in str(caught.value)
+        async with RedisLog(f"{server.url}?password=right").opened():
+            pass
+
+
+@pytest.mark.parametrize("url", ["", "localhost:6379", "http://localhost", "redis://", "unix://"])
+def test_another_url_is_refused_by_name(url: str) -> None:
+    with pytest.raises(ValueError, match="redis://HOST:PORT"):
+        RedisLog(url)

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any, cast
 
 import attrs
 import pytest
@@ -483,6 +484,22 @@ async def test_a_token_that_is_not_text_is_refused_before_use(
                 await it.keeper(auth).token()
             assert caught.value.__context__ is None
             assert it.told[-1] == AuthStateChanged(authenticated=False)
+
+
+@pytest.mark.parametrize("given", [None, 5, b"t", {"token": "hush"}])
+async def test_a_source_that_returns_no_text_is_named(given: Any, autojump_clock: object) -> None:
+    """By the type of what it returned, which may be a secret."""
+
+    class Source:
+        async def token(self) -> str:
+            await trio.lowlevel.checkpoint()
+            return cast("str", given)
+
+    kind = type(given).__name__
+    async with open_server() as server:
+        with pytest.raises(TypeError, match=rf"token source must return a str, not {kind}$"):
+            async with open_client(server.url, auth=Source()):
+                raise AssertionError
 
 
 async def test_a_final_refusal_in_the_background_is_a_warning(

@@ -1,4 +1,4 @@
-"""What a server keeps is bounded, and one connection's failure stays its own."""
+"""What a server keeps is bounded, and a failing connection does not affect others."""
 
 from __future__ import annotations
 

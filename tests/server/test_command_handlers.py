@@ -107,7 +107,7 @@ def test_a_deletion_is_broadcast_to_every_session_of_the_user(client: DirectClie
     assert chat not in client.core.state.chats
 
 
-def test_the_deletion_of_another_session_brings_one_system_message(client: DirectClient) -> None:
+def test_deleting_another_session_sends_one_system_message(client: DirectClient) -> None:
     first = current(client)
     client.ask({"type": "new_chat_session"})
     (notice,) = client.ask({"type": "delete_chat_session", "session_id": first})
@@ -115,7 +115,7 @@ def test_the_deletion_of_another_session_brings_one_system_message(client: Direc
     assert first not in client.core.state.chats
 
 
-def test_the_rename_of_another_session_brings_nothing(client: DirectClient) -> None:
+def test_renaming_another_session_sends_nothing(client: DirectClient) -> None:
     first = current(client)
     client.ask({"type": "new_chat_session"})
     rename = {"type": "set_chat_session_name", "session_name": "Mine", "session_id": first}
@@ -174,7 +174,7 @@ def test_an_unknown_voice_changes_nothing(client: DirectClient) -> None:
     assert (changed["type"], changed["voice"]["voice_id"]) == ("agent_voice_changed", "alloy")
 
 
-def test_avatars(client: DirectClient) -> None:
+def test_answers_avatar_commands(client: DirectClient) -> None:
     (changed,) = client.ask({"type": "set_avatar", "avatar_id": "avatar_0"})
     assert changed["avatar_session_request"]["quality"] == "medium"
     assert set(changed["avatar_session"]) == {"session_id", "url", "access_token"}
@@ -185,7 +185,7 @@ def test_avatars(client: DirectClient) -> None:
     assert changed["avatar_session"] is None
 
 
-def test_workspaces(client: DirectClient) -> None:
+def test_answers_workspace_commands(client: DirectClient) -> None:
     entry = {"name": "w", "path": "/"}
     (added,) = client.ask({"type": "add_workspace", "entry": entry})
     assert added == {"type": "workspace_added", "entry": entry}
@@ -276,7 +276,7 @@ EVENTS = st.builds(
 
 
 @given(st.lists(EVENTS | st.binary(max_size=8) | st.text(max_size=8), max_size=12))
-def test_no_input_of_a_client_breaks_the_server(frames: list[Any]) -> None:
+def test_no_client_input_breaks_the_server(frames: list[Any]) -> None:
     client = DirectClient(ServerConfig())
     client.dial()
     for frame in frames:

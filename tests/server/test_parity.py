@@ -29,7 +29,7 @@ def started(*scripts: ScriptedTurn | ScriptedAnswer, **options: Any) -> DirectCl
 
 
 def unit(client: DirectClient, text: str, *behind: Event, **fields: object) -> list[str]:
-    """Send an input between two pings, then ``behind``; return the types of all that comes."""
+    """Send an input between two pings, then ``behind``; return the types of all answers."""
     for event in (PING, {"type": "text_input", "text": text, **fields}, PING, *behind):
         client.send(event)
     return types(client.run().take())
@@ -239,7 +239,7 @@ def test_a_dial_with_a_session_alone_gives_it_the_default_agent(
 
 @pytest.mark.parametrize("name", ["input_units", "chat_commands"])
 def test_recorded_inputs_are_answered_in_the_recorded_order(recordings: Path, name: str) -> None:
-    """Each recorded input, sent as it was, is answered by events of the same types."""
+    """Each recorded input is answered by events of the same types."""
     client = started(*recorded(recordings / f"{name}.jsonl"))
     rows = [json.loads(line) for line in (recordings / f"{name}.jsonl").read_text().splitlines()]
     events = [(row["dir"], json.loads(row["text"])) for row in rows if row.get("text")]
@@ -253,7 +253,7 @@ def test_recorded_inputs_are_answered_in_the_recorded_order(recordings: Path, na
 
 
 def recorded_after(events: list[tuple[str, Event]], text: str) -> list[str]:
-    """Return the types that came between an input and the next command of the client."""
+    """Return the types of the events between an input and the client's next command."""
     found: list[str] = []
     inside = False
     for way, event in events:

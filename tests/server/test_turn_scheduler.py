@@ -52,7 +52,7 @@ def of(events: list[Any], type_: str) -> list[Event]:
 # -- script selection ----------------------------------------------------------------------
 
 
-def test_without_a_script_it_echoes() -> None:
+def test_echoes_without_a_script() -> None:
     assert text_of(started().answer("hello there")) == "You said: hello there"
 
 
@@ -289,7 +289,7 @@ def test_a_clone_needs_no_agent_of_its_name() -> None:
     assert "subsession_started" in types(client.answer("go"))
 
 
-def test_a_step_that_is_none_fails_when_it_is_scripted() -> None:
+def test_an_invalid_step_fails_when_it_is_scripted() -> None:
     with pytest.raises(TypeError, match="not a str"):
         started(turn(None, "say"))  # type: ignore[arg-type]
 

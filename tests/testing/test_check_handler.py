@@ -1,4 +1,4 @@
-"""``check_handler`` finds what would make a fold depend on more than its events."""
+"""``check_handler`` finds handlers that depend on more than their events."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from realtime_trio.testing import check_handler
 
 @rt.event("chart", lanes=rt.Lane.TEXT)
 class ChartEvent(rt.SessionEvent):
-    """An event of the tests' own, known to nobody else."""
+    """An event that only these tests use."""
 
     series: list[float]
 
@@ -73,12 +73,12 @@ def test_a_pure_handler_passes() -> None:
         (silent, r"silent must return \(TextSlice, tuple of notifications\)"),
     ],
 )
-def test_a_handler_that_is_not_is_found(handler: Any, reason: str) -> None:
+def test_finds_an_impure_handler(handler: Any, reason: str) -> None:
     with pytest.raises(AssertionError, match=reason):
         check_handler(handler, ChartEvent(series=[1.0]), ChartEvent(series=[2.0]))
 
 
-def test_a_handler_that_remembers_outside_is_found() -> None:
+def test_finds_a_handler_that_keeps_state_elsewhere() -> None:
     def remembering(slice_: Slice, event: ChartEvent) -> Handled:
         if event not in KEPT:
             KEPT.append(event)

@@ -1,4 +1,4 @@
-"""The fixtures, used as the tests of an application use them, next to those of pytest-trio."""
+"""The fixtures, used like in the tests of an application, next to those of pytest-trio."""
 
 from __future__ import annotations
 

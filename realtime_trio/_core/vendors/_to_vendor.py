@@ -118,7 +118,7 @@ def _is_foreign(message: Message) -> bool:
 
 def _entries_of(message: Message, keeps_thinking: Callable[[Part], bool]) -> Iterator[VendorEntry]:
     """Convert a message to entries, one per thought; the last holds the tools."""
-    if message.role not in (ASSISTANT, THOUGHT):
+    if message.role in (_USER, *_ORDERS):
         yield VendorEntry(
             message.role, _parts(message.content), is_text=isinstance(message.content, str)
         )

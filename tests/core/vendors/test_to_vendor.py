@@ -451,6 +451,22 @@ def test_other_roles() -> None:
     ]
 
 
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_a_call_of_another_role_has_its_result_too(vendor: Vendor) -> None:
+    """Under an id of its own: it is written as the assistant's."""
+    call = ToolUsePart("t1", "roll", {})
+    messages = [said(role, (call,)) for role in ("critic", ASSISTANT, "critic")]
+    given, answered = [], []
+    for record in to_vendor(messages, vendor):
+        blocks = record["content"] if isinstance(record["content"], list) else []
+        given += [
+            block["id"] for block in (*blocks, *record.get("tool_calls", ())) if "id" in block
+        ]
+        answered += [block["tool_use_id"] for block in blocks if "tool_use_id" in block]
+        answered += [record["tool_call_id"]] if "tool_call_id" in record else []
+    assert given == answered == ["t1", "t1-2", "t1-3"]
+
+
 def test_l4_the_output_can_be_encoded() -> None:
     """Also for messages that an application created."""
     call = ToolCall(id="t\ud83d", name="roll", input={"\ude00": "\ud83d"})
