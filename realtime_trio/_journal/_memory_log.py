@@ -25,6 +25,10 @@ class _Kept:
     gaps: list[LogGap] = attrs.field(factory=list[LogGap])
     snapshots: list[StoredSnapshot] = attrs.field(factory=list[StoredSnapshot])
 
+    def keep(self, snapshot: StoredSnapshot) -> None:
+        """Keep a snapshot; the one of the highest position is the newest."""
+        self.snapshots = sorted([snapshot, *self.snapshots], key=lambda each: -each.position)
+
 
 class MemoryStore:
     """A :class:`LogStore` that keeps its logs as long as it exists."""
@@ -97,17 +101,18 @@ class MemoryStore:
     async def put_snapshot(self, claim: LogClaim, snapshot: StoredSnapshot) -> None:
         """Keep a snapshot."""
         await trio.lowlevel.checkpoint()
-        self._claimed(claim).snapshots.insert(0, snapshot)
+        self._claimed(claim).keep(snapshot)
 
     async def put_gap(self, claim: LogClaim, gap: LogGap, snapshot: StoredSnapshot | None) -> None:
         """Replace positions by a gap."""
         await trio.lowlevel.checkpoint()
         log = self._claimed(claim)
         log.blocks = [block for block in log.blocks if block.last < gap.first]
+        log.snapshots = [each for each in log.snapshots if each.position < gap.first]
         log.gaps.append(gap)
         log.position, log.clean = gap.last, False
         if snapshot is not None:
-            log.snapshots.insert(0, snapshot)
+            log.keep(snapshot)
 
     async def beat(self, claim: LogClaim) -> None:
         """Check that the claim is the latest."""

@@ -159,7 +159,7 @@ class TokenKeeper:
                 raise  # a bug in the token source
             message = f"the token source failed: {str(exc) or type(exc).__name__}"
             raise ConnectionFailed(self.redacted(message)) from exc
-        given: object = token
+        given = cast("object", token)
         if not isinstance(given, str):
             message = f"the token source must return a str, not {type(given).__name__}"
             raise TypeError(message)

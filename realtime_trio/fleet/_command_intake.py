@@ -8,23 +8,21 @@ Rule 3. Commands are sent one at a time and in order; a cancel overtakes.
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final, cast, final
+from typing import Final, final
 
 import trio
 
 from .._client._client import Client
 from .._client._write_callback import write_callback
 from .._core._codec import Codec
-from .._exceptions import ClosedError, DecodeError, InDoubt, JournalError, NotSent
+from .._exceptions import ClosedError, InDoubt, JournalError, NotSent
 from .._journal._journal_life import JournalLife
 from .._log._log_entries import RemoteEntry, RemoteWord
 from .._session._shell import Shell
-from ..events import Event
-from ._command_progress import CommandProgress
+from ._command_progress import CommandProgress, command_event
 from ._fleet_log import FleetCommand, FleetLog
 from ._shard_readers import ShardReaders
 
@@ -55,7 +53,6 @@ class CommandIntake:
         self._queue: deque[FleetCommand] = deque()
         self._news = trio.Event()
         self._accepted = 0
-        self._sending = False
         self._stopped = False
 
     def _note(self, number: int, status: RemoteWord) -> int:
@@ -82,11 +79,6 @@ class CommandIntake:
     def stop(self) -> None:
         """Accept and send nothing more; the next owner sends the rest."""
         self._stopped = True
-
-    @property
-    def idle(self) -> bool:
-        """Whether no command is being sent."""
-        return not self._sending
 
     async def _go_on(self, name: str) -> None:
         """Take over the commands that the previous owner read and did not finish (rule 2)."""
@@ -140,9 +132,7 @@ class CommandIntake:
             if self._stopped:
                 continue
             self._queue.popleft()
-            self._sending = True
             await self._send(command)
-            self._sending = False
 
     async def _reserve(self, number: int) -> bool:
         """Make it durable in the log that a command may be on its way to the server."""
@@ -152,16 +142,9 @@ class CommandIntake:
             return False  # another node owns the session, or the log was closed
         return True
 
-    def _event(self, command: FleetCommand) -> Event | None:
-        try:
-            raw = cast("dict[str, Any]", json.loads(command.frame))  # type: ignore[explicit-any]
-            return self._codec.decode_command(raw)
-        except (DecodeError, ValueError, TypeError):
-            return None
-
     async def _send(self, command: FleetCommand) -> None:
         number = command.number
-        event = self._event(command)
+        event = command_event(self._codec, command.frame)
         if event is None:
             self._note(number, "not-sent")
             return

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from typing import Final, TypeAlias, final
+from typing import Any, Final, TypeAlias, cast, final
 
+from .._core._codec import Codec
+from .._exceptions import DecodeError
 from .._log._log_block import BlockGroup
 from .._log._log_entries import RemoteEntry, RemoteWord
+from ..events import Event
 
-__all__ = ["CommandProgress", "Word"]
+__all__ = ["CommandProgress", "Word", "command_event"]
 
 Word: TypeAlias = RemoteWord
 _ENDS: Final[frozenset[str]] = frozenset({"sent", "not-sent", "in-doubt"})
@@ -61,3 +65,14 @@ class CommandProgress:
             # "sending" occurs once in a log; for the next owner both are in doubt.
             yield RemoteEntry(number, "reserved" if status == "sending" else status)
         yield RemoteEntry(self.cursor, "cursor")
+
+
+def command_event(codec: Codec, frame: str) -> Event | None:
+    """Decode the frame of a command; ``None`` for one of a later version, or of another writer."""
+    try:
+        raw: object = json.loads(frame)
+        if not isinstance(raw, dict):
+            return None
+        return codec.decode_command(cast("dict[str, Any]", raw))  # type: ignore[explicit-any]
+    except (DecodeError, ValueError, TypeError):
+        return None

@@ -11,15 +11,13 @@ do not mention is in doubt.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from typing import Any, Final, cast, final
+from typing import Final, final
 
 from .._core._codec import Codec
 from .._core._fast_decoder import Incoming
 from .._core._local_events import InputSentEvent, LinkEvent, LinkLostEvent, NoTurnEvent
 from .._core._spoken import SpokenAnswer
-from .._exceptions import DecodeError
 from .._lanes._marks import Marks
 from .._log._log_block import BlockGroup
 from .._log._log_entries import CommandEntry, HeaderEntry, ReceiptEntry, RemoteEntry
@@ -27,7 +25,7 @@ from .._outbound._turn_gate import GateChange, TurnGate
 from .._turns._turn_progress import TurnProgress
 from .._turns._turn_tracker import TurnTracker
 from ..events import ClientWantsCancelEvent, Event, ServerEvent
-from ._command_progress import CommandProgress
+from ._command_progress import CommandProgress, command_event
 from ._remote_receipt import RemoteReceipt
 
 __all__ = ["FollowerCommands"]
@@ -114,11 +112,9 @@ class FollowerCommands:
                 self.turns.killed()
 
     def _queued(self, item: CommandEntry) -> None:
-        try:
-            raw = cast("dict[str, Any]", json.loads(item.frame))  # type: ignore[explicit-any]
-            self._sent[item.number] = self._codec.decode_command(raw)
-        except (DecodeError, ValueError, TypeError):
-            return  # an entry of a later version
+        event = command_event(self._codec, item.frame)
+        if event is not None:
+            self._sent[item.number] = event
 
     # -- receipts --------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from .._core._state import AudioSlice, ControlSlice, TextSlice
 from .._log._plain_values import NotStorable
 from .._log._state_converter import StateConverter
 from ..events import ServerEvent
+from ._generating import require_hypothesis
 
 __all__ = ["check_handler"]
 
@@ -106,6 +107,7 @@ def _called(
 
 
 def _examples(event_class: type[ServerEvent]) -> tuple[ServerEvent, ...]:
+    require_hypothesis("check_handler")
     from hypothesis import HealthCheck, Phase, given, settings
     from hypothesis import strategies as st
 

@@ -17,6 +17,7 @@ from ..server._faults import (
     SlowDrain,
     Stall,
 )
+from ._generating import require_hypothesis
 
 if TYPE_CHECKING:  # Hypothesis is an extra: only ``fault_plans`` needs it
     from hypothesis.strategies import SearchStrategy
@@ -50,6 +51,7 @@ def fault_plans(
     duplicated, reordered, garbled). The simplest example has no faults. Requires Hypothesis,
     which the extra ``testing`` installs.
     """
+    require_hypothesis("fault_plans")
     from hypothesis import strategies as st
 
     times = st.integers(1, max_times)

@@ -125,6 +125,21 @@ async def test_the_owner_of_a_removed_session_cannot_write(make: Make) -> None:
         assert await log.names() == ("a",)
 
 
+async def test_the_newest_snapshot_is_the_one_of_the_last_position(make: Make) -> None:
+    """A client that ends may store one of a position before a jump that it has just written."""
+    async with make() as log:
+        await log.create("a", Spec())
+        (seat,) = await log.seats()
+        claim = await log.seize(seat, "n1")
+        assert claim is not None
+        await log.append(claim, 1, _groups("1", "2"))
+        await log.put_snapshot(claim, _snapshot(2))
+        await log.put_gap(claim, LogGap(first=2, last=9, why="jumped"), _snapshot(9))
+        await log.put_snapshot(claim, _snapshot(5))
+        newest, *_ = await log.snapshots("a")
+        assert newest.position == 9
+
+
 async def test_of_two_nodes_one_seizes_a_session(make: Make) -> None:
     async with make() as log:
         await log.create("a", Spec())

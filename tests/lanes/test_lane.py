@@ -571,8 +571,11 @@ async def test_a_waiting_feed_ends_with_the_pipeline() -> None:
         pipeline.close()
 
 
-async def test_a_feed_whose_steps_make_room_does_not_wait() -> None:
+async def test_a_feed_whose_steps_make_room_does_not_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """No step of the lane would wake it: the lane has nothing left."""
+    monkeypatch.setattr(_lane, "has_custom_handlers", lambda _lane: False)
     pipeline = make(text=small(3))
     async with trio.open_nursery() as nursery:
         pipeline.start(nursery)
@@ -583,8 +586,11 @@ async def test_a_feed_whose_steps_make_room_does_not_wait() -> None:
         pipeline.close(now=True)
 
 
-async def test_what_an_observer_puts_needs_no_task_of_a_lane() -> None:
+async def test_what_an_observer_puts_needs_no_task_of_a_lane(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The steps at the end of the take pass its mark, and handle its events and commands."""
+    monkeypatch.setattr(_lane, "has_custom_handlers", lambda _lane: False)
     pipeline = make()
     seen: list[bool] = []
 

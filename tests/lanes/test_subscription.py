@@ -541,7 +541,7 @@ def test_a_buffered_item_takes_no_other_tracked_object(rule: Overflow) -> None:
         before = len(gc.get_objects())
         for item in items:
             buffer.put(item, 1)
-        assert len(gc.get_objects()) - before < 10  # its queues
+        assert len(gc.get_objects()) - before < len(items) / 2  # its queues, and other threads
     finally:
         gc.enable()
     assert _all(buffer) == items

@@ -71,7 +71,10 @@ def test_the_kit_imports_without_hypothesis() -> None:
         "import sys; sys.modules['hypothesis'] = None\n"
         "import realtime_trio.testing as kit\n"
         "try: kit.fault_plans()\n"
-        "except ImportError: sys.exit(7)\n"
+        "except ImportError as exc: print(exc); sys.exit(7)\n"
     )
-    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False)
+    run = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, check=False, stdout=subprocess.PIPE, text=True
+    )
     assert run.returncode == 7
+    assert run.stdout == "fault_plans needs hypothesis: pip install 'realtime-trio[testing]'\n"

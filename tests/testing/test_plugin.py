@@ -171,7 +171,8 @@ def test_without_pytest_trio_the_plugin_says_what_to_install(
     (tmp_path / "sitecustomize.py").write_text(WITHOUT_PYTEST_TRIO)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    text = "def test_plain():\n    pass\n\ndef test_with(realtime_client):\n    pass\n"
-    done = fresh_project(tmp_path, text, "-p", "realtime_trio.testing.plugin")
+    text = "def test_plain():\n    pass\n\nasync def test_with(realtime_client):\n    pass\n"
+    plugin = ("-p", "realtime_trio.testing.plugin")
+    done = fresh_project(tmp_path, text, *plugin, "--strict-markers")
     assert "1 passed, 1 error" in done.stdout, done.stdout + done.stderr
     assert "pip install 'realtime-trio[testing]'" in done.stdout
