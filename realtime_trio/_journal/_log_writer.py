@@ -125,6 +125,7 @@ class LogWriter:
         self._full = False  # rule 1: entries are only counted
         self._jump: PendingCut | None = None
         self._cut: PendingCut | None = None
+        self._noted = 0  # the position up to which open commands were repeated behind it
         self._next_snapshot = position + SNAPSHOT_EVERY
         self._enough_bytes = 0  # rule 3: of blocks, for the next snapshot
         self._at = 0.0
@@ -349,8 +350,10 @@ class LogWriter:
         if self._cut is None and due and self._take_cut:
             self._next_snapshot = self.position + SNAPSHOT_EVERY
             self._cut = self._take_cut(self.hurry)
+            self._noted = self.position
         pending = self._cut
-        if pending is None or pending.cut is None or self.durable < pending.position:
+        # Recovery skips the entries before a snapshot, so those that repeat them come first.
+        if pending is None or pending.cut is None or self.durable < self._noted:
             return
         self._cut = None
         await self.put_snapshot(pending.position, pending.cut)

@@ -65,6 +65,12 @@ class RecoveredLog:
     recovered: Recovered
     damage: LogGap | None
 
+    @property
+    def ends_in_gap(self) -> bool:
+        """Whether the log ends with a gap: what its writer would have noted after it is missing."""
+        gaps = self.info.gaps
+        return self.damage is not None or (bool(gaps) and gaps[-1].last == self.info.position)
+
 
 class _OpenCommands:
     """The commands of the last life, and the status of each."""

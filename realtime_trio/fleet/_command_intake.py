@@ -34,7 +34,10 @@ _PAUSE: Final = 0.2
 
 @final
 class CommandIntake:
-    """Handles the commands of one session while this node holds it."""
+    """Handles the commands of one session while this node holds it.
+
+    ``unsure``: the log may lack what became of the commands in the queue.
+    """
 
     def __init__(
         self,
@@ -43,12 +46,15 @@ class CommandIntake:
         progress: CommandProgress,
         client: Client,
         shell: Shell,
+        *,
+        unsure: bool = False,
     ) -> None:
         self._log = log
         self._life = life
         self._progress = progress
         self._client = client
         self._shell = shell
+        self._unsure = unsure
         self._codec = Codec()
         self._queue: deque[FleetCommand] = deque()
         self._news = trio.Event()
@@ -81,7 +87,11 @@ class CommandIntake:
         self._stopped = True
 
     async def _go_on(self, name: str) -> None:
-        """Take over the commands that the previous owner read and did not finish (rule 2)."""
+        """Take over the commands that the previous owner read and did not finish (rule 2).
+
+        If the log is ``unsure``, that owner ended before it had repeated behind a jump what became
+        of the commands: any in the queue may have been sent, so none is sent again.
+        """
         for number, status in sorted(self._progress.open.items()):
             if status != "accepted":
                 self._note(number, "in-doubt")
@@ -91,16 +101,23 @@ class CommandIntake:
                 self._note(number, "not-sent")
             else:
                 self._queue.append(command)
+        while self._unsure and (command := await self._next(name, self._progress.cursor)):
+            self._note(command.number, "in-doubt")
         self._note(self._progress.cursor, "cursor")
 
     async def _find(self, name: str, number: int) -> FleetCommand | None:
+        found = await self._next(name, number - 1)
+        return found if found is not None and found.number == number else None
+
+    async def _next(self, name: str, number: int) -> FleetCommand | None:
+        """Return the first command in the queue after this one."""
         while True:
             try:
-                found = await self._log.commands(name, number - 1, 1)
+                found = await self._log.commands(name, number, 1)
             except JournalError:
                 await trio.sleep(_PAUSE)
                 continue
-            return found[0] if found and found[0].number == number else None
+            return found[0] if found else None
 
     async def _accept(self, command: FleetCommand, nursery: trio.Nursery) -> None:
         self._note(command.number, "accepted")

@@ -79,6 +79,7 @@ class SeatRun:
         self._on_open = on_open
         self._scope = trio.CancelScope()
         self._progress = CommandProgress()
+        self._unsure = False  # whether the log may lack what became of commands
         self._intake: CommandIntake | None = None
         self._drained = trio.Event()
         self.life: JournalLife | None = None
@@ -128,6 +129,7 @@ class SeatRun:
     async def _run(self) -> None:
         past = await recover_log(self._log, self._seat.name, self._progress.fold_groups)
         life = await life_of(self._log, self._claim, past, recover=True)
+        self._unsure = past is not None and past.ends_in_gap
         self.life = life
         life.notes_again = self._progress.again
         async with unwrapping_nursery() as nursery:
@@ -177,7 +179,7 @@ class SeatRun:
                 self.open = False
 
     async def _serve_open(self, client: Client, shell: Shell, life: JournalLife) -> None:
-        intake = CommandIntake(self._log, life, self._progress, client, shell)
+        intake = CommandIntake(self._log, life, self._progress, client, shell, unsure=self._unsure)
         self._intake = intake
         async with trio.open_nursery() as nursery:
             nursery.start_soon(intake.run, self._seat.name, self._readers)

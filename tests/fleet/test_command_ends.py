@@ -9,15 +9,17 @@ import trio
 import trio.testing
 
 import realtime_trio as rt
-from realtime_trio._journal._log_store import LogClaim
+from realtime_trio._journal._log_store import LogClaim, LogGap, StoredSnapshot
+from realtime_trio._journal._recovery import recover_log
 from realtime_trio._log._log_block import encode_block
 from realtime_trio._log._log_entries import RemoteEntry
+from realtime_trio._log._state_snapshot import StateSnapshot, write_snapshot
 from realtime_trio.events import GetAgentsEvent
 from realtime_trio.fleet import MemoryLog
 from realtime_trio.server import RealtimeServer
 
 from .partition import PartitionedLog
-from .test_fleet import attached, check_follower, commands_of, dial_to
+from .test_fleet import attached, check_follower, commands_of, dial_to, hold_node
 from .test_fleet import no_threads as no_threads
 from .test_followers import DELTA, NAME, written
 
@@ -263,3 +265,32 @@ async def test_a_follower_that_attaches_later_knows_what_was_queued(
             await late.cancel()
             await late.ready()
             await check_follower(log, late)
+
+
+async def test_no_command_is_sent_again_after_an_unfinished_jump(
+    realtime_server: RealtimeServer, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Its node died before it had repeated behind the jump what became of the commands."""
+    log = MemoryLog()
+    async with trio.open_nursery() as nursery, attached(log) as session:
+        await nursery.start(hold_node, log, dial_to(realtime_server))
+        first = await session.send_text("first")
+        await first.sent()
+        nursery.cancel_scope.cancel()
+    past = await recover_log(log, "call-17")
+    assert past is not None
+    end = past.info.position + 3
+    cut = StateSnapshot(position=end, at=0.0, cut=past.fold.cut())
+    await log.put_gap(
+        await log.claim("call-17"),
+        LogGap(first=past.info.position + 1, last=end, why="jumped"),
+        StoredSnapshot(position=end, data=write_snapshot(cut)),
+    )
+    async with (
+        rt.fleet.open_node(log, dial_to(realtime_server)),
+        attached(log) as session,
+    ):
+        await session.ready()
+        second = await session.send_text("second")
+        await second.sent()
+        assert texts_at(realtime_server) == {"first": 1, "second": 1}
