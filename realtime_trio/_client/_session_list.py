@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Final, TypeAlias
 
-from .._core._shell_notifications import Reconnected
+import trio
+
+from .._core._shell_notifications import Disconnected, Reconnected
 from .._exceptions import InDoubt, ProtocolError
 from .._lanes._subscription import Subscription
 from .._outbound._receipt import Receipt
@@ -19,12 +22,16 @@ from ..events import (
 
 __all__ = ["PAGE_ANSWERS", "PageAnswer", "pages"]
 
-PageAnswer: TypeAlias = GetUserSessionsResponseEvent | ErrorEvent | Reconnected
+PageAnswer: TypeAlias = GetUserSessionsResponseEvent | ErrorEvent | Disconnected | Reconnected
 PAGE_ANSWERS: Final[tuple[type[PageAnswer], ...]] = (
     GetUserSessionsResponseEvent,
     ErrorEvent,
+    Disconnected,
     Reconnected,
 )
+
+_PATIENCE: Final = 30.0
+"""Seconds that a server has to answer. Servers may refuse with an error that names no command."""
 
 
 async def pages(
@@ -36,7 +43,7 @@ async def pages(
 
     The request changes nothing on the server, so it is repeated if the link was lost. A
     session that moves up in the list meanwhile is yielded only once. Raises
-    :class:`~realtime_trio.ProtocolError` if the server refuses.
+    :class:`~realtime_trio.ProtocolError` if the server refuses or does not answer.
     """
     known: set[str] = set()
     offset = 0
@@ -59,15 +66,24 @@ async def _ask(
     event: GetUserSessionsEvent,
 ) -> SessionsPage:
     receipt = await send(event)
+    deadline: float | None = None  # none before the request has left
     while True:
-        try:
-            await receipt.sent()
-        except InDoubt:
-            receipt = await send(event)
-            continue
-        item = await answers.receive()
-        if isinstance(item, Reconnected):
-            receipt = await send(event)
+        if deadline is None:
+            try:
+                await receipt.sent()
+            except InDoubt:
+                receipt = await send(event)
+                continue
+            deadline = trio.current_time() + _PATIENCE
+        with trio.CancelScope(deadline=deadline) as scope:
+            item = await answers.receive()
+        if scope.cancelled_caught:
+            message = f"the server did not list the sessions within {_PATIENCE:.0f} s"
+            raise ProtocolError(message)
+        if isinstance(item, Disconnected):
+            deadline = math.inf
+        elif isinstance(item, Reconnected):
+            receipt, deadline = await send(event), None
         elif isinstance(item, ErrorEvent):
             if item.source == event.type:
                 message = "the server refused to list the sessions"

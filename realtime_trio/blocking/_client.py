@@ -223,7 +223,9 @@ class Client(Commands):
     def sessions(self, *, page: int = 50) -> Generator[ChatSessionIndexEntry, None, None]:
         """Iterate over all sessions of the user, requested in pages of ``page`` entries.
 
-        Each page is a command and waits at the turn gate.
+        Each page is a command and waits at the turn gate. Raises
+        :class:`~realtime_trio.ProtocolError` if the server refuses, or does not answer within 30
+        seconds of a request. A lost connection does not count: the page is requested again.
         """
         return self._door.each(self._inner.sessions(page=page))
 

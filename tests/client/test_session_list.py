@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 import trio
 
 from realtime_trio._client._client import Client, open_client
-from realtime_trio._exceptions import ConnectionLost
+from realtime_trio._config import ClientConfig
+from realtime_trio._exceptions import ConnectionLost, ProtocolError
 from realtime_trio._transports._memory import MemoryConnector, MemoryTransport
 from realtime_trio.abc import Transport
 from realtime_trio.server import open_server
@@ -90,3 +92,36 @@ async def test_other_requests_do_not_interfere(autojump_clock: object) -> None:
         await client.set_agent("nobody")
         await client.get_user_sessions(offset=7)
         assert len([entry async for entry in client.sessions()]) == 1
+
+
+async def test_a_server_that_does_not_answer_is_told(autojump_clock: object) -> None:
+    """Real servers refuse with an error that names no command, which may belong to another."""
+    async with open_server() as server, open_client(server.url, auth="any") as client:
+        await client.ready()
+        server.faults.drop(["get_user_sessions_response"])
+        await client.set_agent("nobody")
+        with pytest.raises(ProtocolError, match="did not list the sessions within 30 s"):
+            [entry async for entry in client.sessions()]
+
+
+async def test_a_lost_connection_is_no_refusal(autojump_clock: object) -> None:
+    """However long it takes to connect again."""
+    config = ClientConfig(max_attempts=None)
+    async with (
+        open_server() as server,
+        open_client(server.url, auth="any", config=config) as client,
+        trio.open_nursery() as nursery,
+    ):
+        await say(client, "one")
+        server.faults.drop(["get_user_sessions_response"])
+
+        async def away() -> None:
+            await trio.sleep(10)
+            server.faults.clear()
+            server.faults.refuse(503, times=20)
+            server.hang_up()
+
+        nursery.start_soon(away)
+        began = trio.current_time()
+        assert len([entry async for entry in client.sessions()]) == 1
+        assert trio.current_time() - began > 40
