@@ -231,7 +231,7 @@ class Client(Commands, Subscribes, JournalAccess):
 
         Each page is a command and waits at the turn gate. Raises
         :class:`~realtime_trio.ProtocolError` if the server refuses, or does not answer within 30
-        seconds of a request. A lost connection does not count: the page is requested again.
+        seconds on one connection.
         """
         answers: Subscription[PageAnswer] = self.subscribe(*PAGE_ANSWERS)
         return pages(answers, self.send, page)
@@ -335,10 +335,9 @@ def open_client(
     stream to use instead of TCP. They also apply to a ``transport`` of this library.
 
     The block starts when the first connection is open and proven. The client starts to receive
-    after the first checkpoint of the block: a subscription made before that misses nothing, nor
-    does one in the first step of a task that the block started before. Lost connections are
-    replaced. Leaving always returns within ``config.close_deadline`` seconds, and no task is left
-    running.
+    after the first checkpoint of the block: a subscription made before, or in the first step of a
+    task started before, misses nothing. Lost connections are replaced. Leaving always returns
+    within ``config.close_deadline`` seconds, and no task is left running.
 
     Raises what the body raises. Otherwise raises the reason why the client ended, not in a group:
     :class:`~realtime_trio.ConnectionFailed`, :class:`~realtime_trio.ConnectionLost` or
