@@ -217,9 +217,8 @@ class Client(Commands):
     def sessions(self, *, page: int = 50) -> AsyncGenerator[ChatSessionIndexEntry, None]:
         """Iterate over all sessions of the user, requested in pages of ``page`` entries.
 
-        Each page is a command and waits at the turn gate. Raises
-        :class:`~realtime_trio.ProtocolError` if the server refuses, or does not answer within 30
-        seconds on one connection.
+        Each page is a command and waits at the turn gate. If the server refuses it, or does not
+        answer on one connection for 30 seconds, raises :class:`~realtime_trio.ProtocolError`.
         """
         return self._door.each(self._inner.sessions(page=page))
 
@@ -280,11 +279,11 @@ def open_client(
 
     ``url`` is http(s), ws(s), or ``memory://name`` of a server in this process; a path in it is
     the prefix of a server behind a reverse proxy. ``auth`` is a token, a
-    :class:`~realtime_trio.PasswordLogin`, or anything with ``async token()``. ``agent_key``
-    chooses the agent, ``chat_session_id`` a session to resume; with both, the session
-    keeps that agent. ``transport`` opens the connections; ``recorder`` records every frame.
-    ``journal`` keeps the session under ``name``; with ``recover=True`` the client continues from
-    the state in the journal, see ``client.recovered``.
+    :class:`~realtime_trio.PasswordLogin`, or anything with ``async token()``. ``agent_key`` chooses
+    the agent, ``chat_session_id`` a session to resume; with both, the session keeps that agent.
+    ``transport`` opens the connections; ``recorder`` records every frame. ``journal`` keeps the
+    session under ``name``; with ``recover=True`` the client continues from the state in the
+    journal, see ``client.recovered``.
 
     For websocket and REST alike: ``ssl_context`` replaces the system's trust store, ``proxy``
     is ``http://…`` or ``socks5://…`` (``None`` for none; by default the environment decides),
@@ -298,12 +297,12 @@ def open_client(
 
     Raises what the body raises. Otherwise raises the reason why the client ended, not in a group:
     :class:`~realtime_trio.ConnectionFailed`, :class:`~realtime_trio.ConnectionLost` or
-    :class:`~realtime_trio.AuthenticationError`, or the error of a token source. That reason
-    also replaces a ``NotSent``, ``InDoubt``, ``ClosedError`` or :class:`~realtime_trio.EndOfChannel` that the
-    body raised because the client ended; for any other error of the body it is the last cause.
-    Raises ``TypeError`` for an argument of the wrong type, ``ValueError`` for one that fits
-    no server, ``RuntimeError`` outside ``trio.run``. When the client ends, the body
-    is cancelled a second after everything that it could wait for has ended.
+    :class:`~realtime_trio.AuthenticationError`, or the error of a token source. That reason also
+    replaces a ``NotSent``, ``InDoubt``, ``ClosedError`` or :class:`~realtime_trio.EndOfChannel` that the body
+    raised because the client ended; for any other error of the body it is the last cause. When the
+    client ends, the body is cancelled a second after everything that it could wait for has ended.
+    Raises ``TypeError`` for an argument of the wrong type, ``ValueError`` for one that fits no
+    server, ``RuntimeError`` outside ``trio.run``.
     """
     return opened(
         native_open_client(
