@@ -134,14 +134,14 @@ class LaneIntake:
             self._step_in_place()
         return True
 
-    def wake(self, lane: LaneTask) -> None:
+    def wake(self, lane: Lane) -> None:
         """Wake a lane for an entry that is no frame.
 
         The observer of a frame puts such entries, and the steps at the end of a take handle them
         too: a task that a lane would need for them costs far more than they do.
         """
         if not self._taking:
-            lane.wake()
+            self._lanes[lane].wake()
 
     def _step_in_place(self) -> None:
         for lane in self._lanes:

@@ -257,7 +257,7 @@ class Pipeline:
                 lane.evict_blockers()
             lane.raise_level(0)
             lane.put(event, 0, at)
-            self.intake.wake(lane)
+            self.intake.wake(lane.lane)
         return at
 
     def _command(self, lane: Lane, run: Callable[[], tuple[Notification, ...] | None]) -> None:
@@ -268,7 +268,7 @@ class Pipeline:
         """Append a mark to a lane, even beyond its bound: it takes almost no room."""
         if not self._closing:
             self._lanes[lane].put(Command(run=run), 0, self.intake.at)
-            self.intake.wake(self._lanes[lane])
+            self.intake.wake(lane)
 
     # -- output ----------------------------------------------------------------------------
 
