@@ -75,11 +75,12 @@ async def _ask(
                 receipt = await send(event)
                 continue
             deadline = trio.current_time() + _PATIENCE
-        with trio.CancelScope(deadline=deadline) as scope:
-            item = await answers.receive()
-        if scope.cancelled_caught:
+        try:
+            with trio.fail_at(deadline):
+                item = await answers.receive()
+        except trio.TooSlowError:
             message = f"the server did not list the sessions within {_PATIENCE:.0f} s"
-            raise ProtocolError(message)
+            raise ProtocolError(message) from None
         if isinstance(item, Disconnected):
             deadline = math.inf
         elif isinstance(item, Reconnected):

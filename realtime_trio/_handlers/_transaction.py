@@ -78,11 +78,9 @@ class TextTransaction(msgspec.Struct, gc=False):
 
     def ensure(self, session_id: str) -> SessionDraft:
         """Return a session, create it if it is new (§8 M7), and mark it as used."""
-        session = self._sessions.get(session_id)
-        if session is None:
-            if session_id not in self.records:
-                self._create(session_id)
-            session = self.session(session_id)
+        if session_id not in self.records:
+            self._create(session_id)
+        session = self.session(session_id)
         session.touched = self.tick
         return session
 
