@@ -48,13 +48,15 @@ def test_a_number_is_converted_where_servers_use_them(
         read(value, object)
 
 
+REFUSED: dict[Reader, list[object]] = {
+    read_boolean: [[], {}, 0.5, 1, "yes"],
+    read_session_id: [[], {}, 0.5, True],
+    read_time: [[], {}, True],
+}
+
+
 @pytest.mark.parametrize(
-    ("read", "value"),
-    [
-        *((read_boolean, value) for value in ([], {}, 0.5, 1, "yes")),
-        *((read_session_id, value) for value in ([], {}, 0.5, True)),
-        *((read_time, value) for value in ([], {}, True)),
-    ],
+    ("read", "value"), [(read, value) for read, values in REFUSED.items() for value in values]
 )
 def test_no_other_value_is_guessed(read: Reader, value: object) -> None:
     with lenient_decoding(), pytest.raises(Mismatch):
