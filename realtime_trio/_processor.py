@@ -41,9 +41,11 @@ def _route(cls: type[ServerEvent | Delta]) -> tuple[Lane, ...]:
 def _in_turn(steps: list[Step]) -> Step:
     """Combine steps into one that runs them in order."""
 
+    first, *others = steps
+
     def step(event: ServerEvent | Delta, at: float | None) -> tuple[Notification, ...]:
-        notes: tuple[Notification, ...] = ()
-        for each in steps:
+        notes = first(event, at)
+        for each in others:
             notes += each(event, at)
         return notes
 

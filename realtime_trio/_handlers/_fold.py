@@ -292,8 +292,9 @@ class LaneFold(Generic[S]):
             new, notes = handler(slice_, event)
         except Exception as exc:  # the one boundary for handlers (invariant 7)
             return self._failed(event, exc)
-        if (
-            self._is_text
+        if (  # a late event emits nothing
+            not notes
+            and self._is_text
             and new.rest is not slice_.rest
             and new.rest.late_deltas != slice_.rest.late_deltas
         ):
