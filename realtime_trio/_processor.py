@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from ._core._codec import Codec
-from ._core._fast_decoder import DELTAS, Delta
+from ._core._fast_decoder import Delta
 from ._core._leniency import Tolerated
 from ._core._local_events import Malformed, Reading
 from ._core._notifications import Notification
@@ -32,15 +31,8 @@ __all__ = ["EventStreamProcessor", "Folds", "malformed_lane", "processor_of"]
 Step: TypeAlias = Callable[[ServerEvent | Delta, float | None], tuple[Notification, ...]]
 
 
-@functools.cache
-def _route(cls: type[ServerEvent | Delta]) -> tuple[Lane, ...]:
-    """Return the lanes of an event's or a delta's class, home first."""
-    return lanes_of(DELTAS[cls] if issubclass(cls, Delta) else cls)
-
-
 def _in_turn(steps: list[Step]) -> Step:
     """Combine steps into one that runs them in order."""
-
     first, *others = steps
 
     def step(event: ServerEvent | Delta, at: float | None) -> tuple[Notification, ...]:
@@ -225,8 +217,7 @@ class EventStreamProcessor:
         return step(event, at)
 
     def _step_of(self, cls: type[ServerEvent | Delta]) -> Step:
-        lanes = _route(cls)  # type: ignore[arg-type]  # classes are hashable
-        by_lane = self._folds.by_lane
+        lanes, by_lane = lanes_of(cls), self._folds.by_lane
         if len(lanes) == 1:
             return by_lane[lanes[0]].step
         return _in_turn([by_lane[lane].step for lane in lanes])

@@ -255,7 +255,7 @@ class Client(Commands, Subscribes, JournalAccess):
         """
         shell = self._shell
         async with shell.leaving():
-            shell.nursery  # noqa: B018  raises once closed
+            shell.check_open()
         limit = shell.config.max_file_size
         upload = await open_upload(source, filename=filename, mime_type=mime_type, limit=limit)
         if shell.ui_session_id is None:

@@ -28,6 +28,7 @@ T = TypeVar("T")
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _HALF = re.compile("[\ud800-\udfff]")
+_encode = msgspec.msgpack.Encoder().encode
 
 
 def _is_valid(text: str) -> bool:
@@ -76,9 +77,6 @@ def valid_json(value: T) -> T:
     except (ValueError, TypeError, OverflowError, RecursionError):
         return value if _all_valid(value) else _repaired(value)
     return value
-
-
-_encode = msgspec.msgpack.Encoder().encode
 
 
 def _all_valid(value: object) -> bool:

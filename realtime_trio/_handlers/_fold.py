@@ -74,7 +74,8 @@ _NEWS: dict[type[ServerEvent], tuple[Lane, ...]] = {
 }
 # Not counted by class: local events, and values counted as the event they represent.
 _OF_NO_LANE = frozenset({*_NEWS, Reading})
-_LOCAL: dict[type[ServerEvent], tuple[Lane, ...]] = {**LOCAL_LANES, **_NEWS}
+# The lanes of a class, for local events from the beginning, for others once they are looked up.
+_LANES: dict[type, tuple[Lane, ...]] = {**LOCAL_LANES, **_NEWS}
 
 # The handlers registered by the application.
 _CUSTOM: dict[Lane, set[Handler]] = {lane: set() for lane in Lane}
@@ -106,9 +107,13 @@ _FOUND: dict[tuple[Lane, CallHandler | None], dict[type, _Found]] = {}
 _SPECIAL = frozenset({Malformed, Reading, UnknownEvent})
 
 
-def lanes_of(cls: type[ServerEvent]) -> tuple[Lane, ...]:
-    """Return the lanes of an event class, home first."""
-    return _LOCAL.get(cls) or REGISTRY.row_of(cls).lanes
+def lanes_of(cls: type[ServerEvent | Delta]) -> tuple[Lane, ...]:
+    """Return the lanes of the class of an event or a delta, home first."""
+    lanes = _LANES.get(cls)
+    if lanes is None:
+        event_class = DELTAS[cls] if issubclass(cls, Delta) else cls
+        lanes = _LANES[cls] = REGISTRY.row_of(event_class).lanes
+    return lanes
 
 
 def has_custom_handlers(lane: Lane) -> bool:

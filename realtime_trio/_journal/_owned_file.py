@@ -44,6 +44,7 @@ CREATE TABLE blocks (
     ended REAL NOT NULL, data BLOB NOT NULL
 );
 CREATE UNIQUE INDEX blocks_by_position ON blocks (session, first);
+CREATE INDEX blocks_by_end ON blocks (session, last);
 CREATE TABLE gaps (
     session INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, why TEXT NOT NULL
 );
@@ -132,8 +133,6 @@ class OwnedFile:
                 run(f"PRAGMA user_version={_VERSION}")
                 for statement in _SCHEMA.split(";"):
                     run(statement)
-        with self._transaction():
-            run("CREATE INDEX IF NOT EXISTS blocks_by_end ON blocks (session, last)")
         run("PRAGMA journal_mode=WAL")
         run("PRAGMA wal_autocheckpoint=1000")
 

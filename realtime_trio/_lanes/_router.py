@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import final
 
-from .._core._fast_decoder import DELTAS, Delta, Incoming
+from .._core._fast_decoder import Incoming
 from .._core._local_events import Malformed, Reading
 from .._handlers import lanes_of
 from .._processor import malformed_lane
@@ -39,8 +39,7 @@ class Router:
             return (self._lanes[malformed_lane(event.event_type)],)
         if isinstance(event, Reading):
             return tuple(self._lanes[lane] for lane in lanes_of(type(event.event)))
-        cls = DELTAS[type(event)] if isinstance(event, Delta) else type(event)
-        lanes = tuple(self._lanes[lane] for lane in lanes_of(cls))
+        lanes = tuple(self._lanes[lane] for lane in lanes_of(type(event)))
         if len(lanes) == 1:
             _ONLY_LANES[type(event)] = lanes[0].lane.value
         return lanes

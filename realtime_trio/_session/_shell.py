@@ -196,11 +196,16 @@ class Shell:
     @property
     def nursery(self) -> trio.Nursery:
         """The nursery of all tasks; raises :class:`~realtime_trio.ClosedError` once closed."""
+        self.check_open()
+        assert self._nursery is not None
+        return self._nursery
+
+    def check_open(self) -> None:
+        """Raise :class:`~realtime_trio.ClosedError` once closed, and in another thread."""
         self.outbox.thread.check()
         if self._nursery is None or self.closed:
             message = "the client is closed"
             raise ClosedError(message)
-        return self._nursery
 
     def recording(self) -> AbstractAsyncContextManager[None]:
         """Return the context of the recorder, if there is one."""
@@ -299,7 +304,7 @@ class Shell:
 
         Raises :class:`~realtime_trio.ClosedError` if the client ends first.
         """
-        self.nursery  # noqa: B018  raises once the client is closed
+        self.check_open()
         mark = self.observer.opening
         if mark is not None:
             await mark.wait()
@@ -320,7 +325,7 @@ class Shell:
             while not (self.gate.open and self.outbox.empty):
                 await self.gate.opened()
                 await self.outbox.emptied()
-                self.nursery  # noqa: B018  raises if the client has ended meanwhile
+                self.check_open()  # the client may have ended meanwhile
             await self.caught_up()
         await self._stop()
 
@@ -348,7 +353,7 @@ class Shell:
 
     def reconnect(self) -> Reconnection:
         """Open a new link now; return the object that waits for it."""
-        self.nursery  # noqa: B018  raises if the client has ended
+        self.check_open()
         wanted = self.supervisor.links + 1
         self.supervisor.replace()
 

@@ -19,7 +19,7 @@ from realtime_trio.fleet import MemoryLog
 from realtime_trio.server import RealtimeServer
 
 from .partition import PartitionedLog
-from .test_fleet import attached, check_follower, commands_of, dial_to, hold_node
+from .test_fleet import attached, check_follower, commands_of, dial_to, hold_node, served
 from .test_fleet import no_threads as no_threads
 from .test_followers import DELTA, NAME, written
 
@@ -79,11 +79,7 @@ async def test_a_command_of_a_later_version_is_not_sent(
 ) -> None:
     """Those behind it are."""
     log = MemoryLog()
-    async with (
-        rt.fleet.open_node(log, dial_to(realtime_server)),
-        attached(log) as session,
-    ):
-        await session.ready()
+    async with served(realtime_server, log) as session:
         for key, frame in (("no json", "{"), ("no object", "[]"), ("no type", "{}")):
             await log.put_command(NAME, key, "event", frame)
             with pytest.raises(rt.NotSent):
@@ -98,11 +94,7 @@ async def test_a_forced_command_does_not_wait_for_the_turn(
 ) -> None:
     realtime_server.script(long_turn(30.0))
     log = MemoryLog()
-    async with (
-        rt.fleet.open_node(log, dial_to(realtime_server)),
-        attached(log) as session,
-    ):
-        await session.ready()
+    async with served(realtime_server, log) as session:
         await (await session.send_text("Long")).sent()
         with trio.fail_after(5.0):
             await (await session.send(GetAgentsEvent(), force=True)).sent()
@@ -123,11 +115,7 @@ async def test_a_queue_that_cannot_be_shortened_is_still_sent(
         raise rt.JournalError(message)
 
     monkeypatch.setattr(log, "forget_commands", forget_commands)
-    async with (
-        rt.fleet.open_node(log, dial_to(realtime_server)),
-        attached(log) as session,
-    ):
-        await session.ready()
+    async with served(realtime_server, log) as session:
         receipts = [await session.send(GetAgentsEvent(), force=True) for _ in range(130)]
         with trio.fail_after(60):
             for receipt in receipts:
@@ -252,11 +240,7 @@ async def test_a_follower_that_attaches_later_knows_what_was_queued(
 ) -> None:
     realtime_server.script(long_turn(5.0))
     log = MemoryLog()
-    async with (
-        rt.fleet.open_node(log, dial_to(realtime_server)),
-        attached(log) as early,
-    ):
-        await early.ready()
+    async with served(realtime_server, log) as early:
         await (await early.send_text("Hello")).sent()
         await early.ready()
         await (await early.send_text("Long", key="k")).sent()
@@ -286,11 +270,7 @@ async def test_no_command_is_sent_again_after_an_unfinished_jump(
         LogGap(first=past.info.position + 1, last=end, why="jumped"),
         StoredSnapshot(position=end, data=write_snapshot(cut)),
     )
-    async with (
-        rt.fleet.open_node(log, dial_to(realtime_server)),
-        attached(log) as session,
-    ):
-        await session.ready()
+    async with served(realtime_server, log) as session:
         second = await session.send_text("second")
         await second.sent()
         assert texts_at(realtime_server) == {"first": 1, "second": 1}

@@ -51,6 +51,14 @@ async def attached(log: MemoryLog, name: str = "call-17") -> AsyncGenerator[Remo
             yield session
 
 
+@asynccontextmanager
+async def served(server: RealtimeServer, log: MemoryLog) -> AsyncGenerator[RemoteSession, None]:
+    """Attach to a session that a node holds, and wait until it is ready."""
+    async with rt.fleet.open_node(log, dial_to(server)), attached(log) as session:
+        await session.ready()
+        yield session
+
+
 async def check_follower(log: MemoryLog, session: RemoteSession) -> None:
     """A follower has at its position what folding the log gives there."""
     while True:

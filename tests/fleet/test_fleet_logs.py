@@ -16,7 +16,7 @@ import trio.testing
 import trustme
 
 import realtime_trio as rt
-from realtime_trio._journal._log_store import LogGap, LogRewound, StoredSnapshot
+from realtime_trio._journal._log_store import LogClaim, LogGap, LogRewound, StoredSnapshot
 from realtime_trio._log._log_block import BlockGroup
 from realtime_trio._log._log_fold import LogFold
 from realtime_trio._log._state_snapshot import StateSnapshot, write_snapshot
@@ -95,14 +95,20 @@ async def test_a_session_is_made_once(make: Make) -> None:
         assert await log.seat("a") is None
 
 
+async def _held(log: FleetLog) -> LogClaim:
+    """Create a session, hold it, and write two entries."""
+    await log.create("a", Spec())
+    (seat,) = await log.seats()
+    claim = await log.seize(seat, "n1")
+    assert claim is not None
+    await log.append(claim, 1, _groups("1", "2"))
+    return claim
+
+
 async def test_the_owner_of_a_removed_session_cannot_write(make: Make) -> None:
     """Nor when it is created again, and has another owner."""
     async with make() as log:
-        await log.create("a", Spec())
-        (seat,) = await log.seats()
-        old = await log.seize(seat, "n1")
-        assert old is not None
-        await log.append(old, 1, _groups("1", "2"))
+        old = await _held(log)
         await log.remove("a")
         await log.remove("a")
         for again in (False, True):
@@ -113,6 +119,7 @@ async def test_the_owner_of_a_removed_session_cannot_write(make: Make) -> None:
             for write in (log.beat(old), log.append(old, 3, _groups("3")), log.release(old)):
                 with pytest.raises(rt.JournalInUse):
                     await write
+        (seat,) = await log.seats()
         later = await log.seize(seat, "n2")
         assert later is not None
         assert later.token > old.token
@@ -128,11 +135,7 @@ async def test_the_owner_of_a_removed_session_cannot_write(make: Make) -> None:
 async def test_the_newest_snapshot_is_the_one_of_the_last_position(make: Make) -> None:
     """A client that ends may store one of a position before a jump that it has just written."""
     async with make() as log:
-        await log.create("a", Spec())
-        (seat,) = await log.seats()
-        claim = await log.seize(seat, "n1")
-        assert claim is not None
-        await log.append(claim, 1, _groups("1", "2"))
+        claim = await _held(log)
         await log.put_snapshot(claim, _snapshot(2))
         await log.put_gap(claim, LogGap(first=2, last=9, why="jumped"), _snapshot(9))
         await log.put_snapshot(claim, _snapshot(5))

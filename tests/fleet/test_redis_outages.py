@@ -24,6 +24,7 @@ from realtime_trio.fleet._redis_host import RedisHost
 from realtime_trio.server import RealtimeServer, ScriptedTurn
 
 from .redis_server import RedisServer, running_redis
+from .test_fleet import dial_to
 
 NAME = "call-17"
 
@@ -62,12 +63,8 @@ async def until(condition: Callable[[], object]) -> None:
 async def fleet_on(
     server: RealtimeServer, log: RedisLog
 ) -> AsyncGenerator[tuple[Node, RemoteSession], None]:
-    async def dial(claim: rt.fleet.Claim) -> rt.fleet.Dial:
-        assert claim.session
-        return rt.fleet.Dial(server.url, auth="any")
-
     async with (
-        rt.fleet.open_node(log, dial, heartbeat=0.2, drain=2.0) as node,
+        rt.fleet.open_node(log, dial_to(server), heartbeat=0.2, drain=2.0) as node,
         rt.fleet.open_fleet(log) as fleet,
     ):
         await fleet.create(NAME, labels={"user": "u1"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import final
 
 from ..._core._messages import ASSISTANT, Message
@@ -57,9 +58,10 @@ class ShownMessages:
         for message, key in zip(messages, self._keys, strict=True):
             if message.role not in ("user", ASSISTANT) or not key[1]:
                 continue
-            if key in before[place:]:
+            with suppress(ValueError):
                 place = before.index(key, place) + 1
-            elif message.role == ASSISTANT or not self.is_echo(message):
+                continue
+            if message.role == ASSISTANT or not self.is_echo(message):
                 new.append(message)
         return new
 
