@@ -20,7 +20,7 @@ from realtime_trio._core._state import Limits, SessionState
 from realtime_trio._exceptions import JournalError
 from realtime_trio._journal import _log_writer
 from realtime_trio._journal._journal_life import JournalLife
-from realtime_trio._journal._log_store import LogClaim
+from realtime_trio._journal._log_store import LogClaim, StoredSnapshot
 from realtime_trio._journal._log_writer import LogWriter
 from realtime_trio._journal._memory_log import MemoryStore
 from realtime_trio._journal._recovery import recover_log
@@ -420,6 +420,48 @@ async def snapshots_of(
         await life.finish()
         nursery.cancel_scope.cancel()
     return log
+
+
+class AtOnce:
+    """Takes a cut that is done as soon as it is placed, and repeats commands behind it."""
+
+    def __init__(self, writer: LogWriter) -> None:
+        self.writer = writer
+        self.position = 0
+        self.cut = LogFold().cut()
+
+    def __call__(self, _on_done: Callable[[], None]) -> AtOnce:
+        self.position = self.writer.position
+        self.writer.append(1.0, [ReceiptEntry(1, "sent")] * 3, 1)
+        return self
+
+
+class Compared(MemoryStore):
+    """A store that compares a snapshot's position with the end of its log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.behind: list[int] = []
+
+    async def put_snapshot(self, claim: LogClaim, snapshot: StoredSnapshot) -> None:
+        self.behind.append(self.position_of(claim.name) - snapshot.position)
+        await super().put_snapshot(claim, snapshot)
+
+
+async def test_a_snapshot_follows_the_entries_that_repeat_commands(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: object, inline_threads: None
+) -> None:
+    """Recovery skips what is before it: without them, a command could be sent again."""
+    monkeypatch.setattr(_log_writer, "SNAPSHOT_EVERY", 5)
+    log = Compared()
+    writer = LogWriter(log, await log.claim(NAME), position=0)
+    writer.cut_by(AtOnce(writer))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(writer.run)
+        writer.append(1.0, [ReceiptEntry(1, "sending")] * 5, 1)
+        await trio.sleep(1)
+        nursery.cancel_scope.cancel()
+    assert log.behind[0] == 3
 
 
 async def test_a_snapshot_is_taken_every_so_often(

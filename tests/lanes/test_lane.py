@@ -612,6 +612,26 @@ async def test_what_an_observer_puts_needs_no_task_of_a_lane(
         pipeline.close(now=True)
 
 
+async def test_what_a_step_puts_into_a_lane_above_wakes_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The steps at the end of the take have passed that lane already."""
+    monkeypatch.setattr(_lane, "has_custom_handlers", lambda _lane: False)
+    pipeline = make()
+
+    def observe(_event: Any) -> None:
+        mark = pipeline.marks.place(Lane.TEXT)
+        mark.when_done(lambda: pipeline.post(LinkEvent(status=None)))
+
+    async with trio.open_nursery() as nursery:
+        pipeline.start(nursery)
+        assert pipeline.intake.take_one(CANCELLED, observe)
+        assert not pipeline.drained
+        await trio.testing.wait_all_tasks_blocked()
+        assert pipeline.drained
+        pipeline.close(now=True)
+
+
 async def test_a_full_lane_evicts_the_subscriber_that_blocks_it() -> None:
     """Only that subscription gets LaggedError, after its buffered items."""
     async with running(text=small(10), coalesce=False) as pipeline:
