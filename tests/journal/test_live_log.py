@@ -430,7 +430,7 @@ class AtOnce:
         self.position = 0
         self.cut = LogFold().cut()
 
-    def __call__(self, _on_done: Callable[[], None]) -> AtOnce:
+    def __call__(self, on_done: Callable[[], None]) -> AtOnce:
         self.position = self.writer.position
         self.writer.append(1.0, [ReceiptEntry(1, "sent")] * 3, 1)
         return self
