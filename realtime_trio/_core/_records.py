@@ -22,6 +22,7 @@ from ._values import Log, Recent
 __all__ = [
     "EMPTY",
     "SEEN_LIMIT",
+    "CallOfId",
     "CallStage",
     "Delegation",
     "DelegationKey",
@@ -94,6 +95,27 @@ class CallStage(IntEnum):
     ENDED = 6
 
 
+class CallOfId(msgspec.Struct, frozen=True, gc=False):
+    """A call whose id is the key under which it is stored.
+
+    Older states keep their values, so a session holds several for each tool. Unlike a
+    :class:`~realtime_trio.ToolCall`, one costs the garbage collector nothing.
+    """
+
+    name: str
+    input: Mapping[str, Any]
+    type: str
+
+    @classmethod
+    def of(cls, call: ToolCall) -> CallOfId:
+        """Take a call's other fields."""
+        return cls(call.name, call.input, call.type)
+
+    def with_id(self, call_id: str) -> ToolCall:
+        """Return the whole call."""
+        return ToolCall(id=call_id, name=self.name, input=self.input, type=self.type)
+
+
 class KnownCall(msgspec.Struct, frozen=True, gc=False):
     """The latest call of an id in its session.
 
@@ -105,7 +127,7 @@ class KnownCall(msgspec.Struct, frozen=True, gc=False):
     """
 
     stage: CallStage
-    call: ToolCall | None = None
+    call: CallOfId | None = None
     since: int = 0
     message_id: str = ""
     position: int = 0

@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from typing import Generic, TypeVar, cast, overload
+from typing import Any, Generic, TypeVar, cast, overload
 
 __all__ = ["Keys", "Table"]
 
@@ -59,8 +59,9 @@ class _Items(Sequence[T]):
 class _Journal(Generic[K, V]):
     """The storage that a family of tables shares.
 
-    ``live`` are the entries of the newest table, whose ``count`` is the length of ``changes``.
-    ``read`` caches the columns that were read last, with the ``count`` of their table.
+    ``changes`` alternates between keys and their values (a list of pairs would keep the garbage
+    collector busy). ``live`` are the entries of the newest table, whose ``end`` is the length of
+    ``changes``. ``read`` caches the columns that were read last, with the ``end`` of their table.
     """
 
     __slots__ = ("base", "changes", "live", "read")
@@ -68,7 +69,7 @@ class _Journal(Generic[K, V]):
     def __init__(self, entries: Iterable[tuple[K, V]]) -> None:
         self.live: OrderedDict[K, V] = OrderedDict(entries)
         self.base = tuple(self.live.items())
-        self.changes: list[tuple[K, object]] = []
+        self.changes: list[Any] = []
         self.read: tuple[int, tuple[K, ...], tuple[V, ...]] = (-1, (), ())
 
 
@@ -79,11 +80,11 @@ class Table(_Items[V], Generic[K, V]):
     sequence of its entries, and :attr:`keys` is the sequence of their keys.
     """
 
-    __slots__ = ("_count", "_journal", "_size")
+    __slots__ = ("_end", "_journal", "_size")
 
     def __init__(self, entries: Iterable[tuple[K, V]] = ()) -> None:
         self._journal: _Journal[K, V] = _Journal(entries)
-        self._count = 0
+        self._end = 0
         self._size = len(self._journal.live)
 
     @property
@@ -95,7 +96,7 @@ class Table(_Items[V], Generic[K, V]):
         """Return whether the table has an entry with this key."""
         journal = self._journal
         found = key in journal.live
-        return found if len(journal.changes) == self._count else key in self.columns()[0]
+        return found if len(journal.changes) == self._end else key in self.columns()[0]
 
     def set(self, key: K, value: V) -> Table[K, V]:
         """Return a table with this value for the key."""
@@ -115,8 +116,8 @@ class Table(_Items[V], Generic[K, V]):
 
     def _own(self) -> Table[K, V]:
         """Return this table if it may append to its storage, else a copy with its own."""
-        changes = len(self._journal.changes)
-        if changes == self._count and changes <= self._size + _CHANGES:
+        end = len(self._journal.changes)
+        if end == self._end and end <= 2 * (self._size + _CHANGES):
             return self
         return Table(zip(*self.columns(), strict=True))
 
@@ -124,32 +125,34 @@ class Table(_Items[V], Generic[K, V]):
         base = self._own()
         journal = base._journal
         # The changes first: a reader in another thread then sees that ``live`` is not its own.
-        journal.changes.append((key, value))
+        journal.changes.extend((key, value))
         if value is _GONE:
             del journal.live[key]
         else:
             journal.live[key] = cast("V", value)
         newer: Table[K, V] = object.__new__(type(self))
         newer._journal = journal
-        newer._count = base._count + 1
+        newer._end = base._end + 2
         newer._size = len(journal.live)
         return newer
 
     def columns(self) -> tuple[tuple[K, ...], tuple[V, ...]]:
         """Return the keys and the entries."""
-        journal, count = self._journal, self._count
+        journal, end = self._journal, self._end
         known, keys, values = journal.read
-        if known != count:
+        if known != end:
             keys, values = tuple(journal.live), tuple(journal.live.values())
-            if len(journal.changes) != count:  # ``live`` belongs to a newer table
+            if len(journal.changes) != end:  # ``live`` belongs to a newer table
                 replayed = dict(journal.base)
-                for key, value in journal.changes[:count]:
+                for key, value in zip(
+                    journal.changes[:end:2], journal.changes[1:end:2], strict=True
+                ):
                     if value is _GONE:
                         del replayed[key]
                     else:
                         replayed[key] = cast("V", value)
                 keys, values = tuple(replayed), tuple(replayed.values())
-            journal.read = count, keys, values
+            journal.read = end, keys, values
         return keys, values
 
     def _read(self) -> tuple[V, ...]:

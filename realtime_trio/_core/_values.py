@@ -13,7 +13,7 @@ Values for the application (events, records, messages and notifications) are att
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from typing import Generic, ParamSpec, TypeVar, cast, overload
+from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 import msgspec
 
@@ -134,6 +134,7 @@ class Rope(Compared, frozen=True, eq=False, gc=False):
 
 
 _CHUNK = 64
+_NO_CHUNKS: list[Any] = []  # most lists are short, so they share it; nothing is appended to it
 
 
 class Log(Sequence[T]):
@@ -146,10 +147,11 @@ class Log(Sequence[T]):
 
     def __init__(self, items: Iterable[T] = ()) -> None:
         everything = list(items)
-        self._chunks: list[tuple[T, ...]] = []
         sealed = len(everything) // _CHUNK
-        for i in range(sealed):
-            self._chunks.append(tuple(everything[i * _CHUNK : (i + 1) * _CHUNK]))
+        self._chunks: list[tuple[T, ...]] = _NO_CHUNKS
+        if sealed:
+            chunks = range(0, sealed * _CHUNK, _CHUNK)
+            self._chunks = [tuple(everything[i : i + _CHUNK]) for i in chunks]
         self._sealed = sealed
         self._tail: tuple[T, ...] = tuple(everything[sealed * _CHUNK :])
         self._first = 0
@@ -188,7 +190,7 @@ class Log(Sequence[T]):
         if len(tail) < _CHUNK:
             return self._with(self._chunks, self._sealed, tail, self._end + 1)
         chunks = self._chunks
-        if len(chunks) != self._sealed:
+        if chunks is _NO_CHUNKS or len(chunks) != self._sealed:
             chunks = chunks[: self._sealed]
         chunks.append(tail)
         return self._with(chunks, self._sealed + 1, (), self._end + 1)
@@ -287,22 +289,21 @@ def with_item(items: Sequence[T], place: int, item: T) -> Sequence[T]:
 class Recent(Compared, Generic[K, V], frozen=True, eq=False, gc=False):
     """An immutable mapping of the last ``limit`` keys that were set.
 
-    Keys and values are in two lists. A list of pairs would take a tuple for each, and keep the
-    garbage collector busy.
+    Keys and values alternate in one list. A list of pairs would take a tuple for each, and keep the
+    garbage collector busy. ``_index`` has the place of the newest value of a key in that list, and
+    ``_end`` is how far this mapping can see.
     """
 
     _limit: int
-    _keys: list[K] = []
-    _values: list[V] = []
+    _items: list[Any] = []
     _index: dict[K, int] = {}
-    _count: int = 0
+    _end: int = 0
 
     @classmethod
     def restored(cls, items: Iterable[tuple[K, V]], limit: int) -> Recent[K, V]:
         """Return a memory with these keys and values, oldest first."""
-        known = list(items)
-        keys, values = [key for key, _ in known], [value for _, value in known]
-        return cls(limit, keys, values, {key: i for i, key in enumerate(keys)}, len(keys))
+        known: list[Any] = [part for pair in items for part in pair]
+        return cls(limit, known, {known[i]: i + 1 for i in range(0, len(known), 2)}, len(known))
 
     @property
     def limit(self) -> int:
@@ -311,45 +312,43 @@ class Recent(Compared, Generic[K, V], frozen=True, eq=False, gc=False):
 
     def get(self, key: K) -> V | None:
         """Return the value last set for ``key``, or ``None`` if it is unknown or evicted."""
-        if len(self._keys) != self._count:
+        if len(self._items) != self._end:
             return self._fork().get(key)
         place = self._index.get(key)
-        if place is None or place < self._count - self._limit:
+        if place is None or place < self._end - 2 * self._limit:
             return None
-        return self._values[place]
+        value: V = self._items[place]
+        return value
 
     def set(self, key: K, value: V) -> Recent[K, V]:
         """Return a mapping in which ``key`` is the newest."""
-        base, count = self, self._count
+        base, end = self, self._end
         # States share the empty memory, so it never uses its own storage.
-        if not count or len(self._keys) != count or count >= 4 * self._limit:
+        if not end or len(self._items) != end or end >= 8 * self._limit:
             base = self._fork()
-        count = base._count
-        base._index[key] = count
-        base._keys.append(key)
-        base._values.append(value)
-        return Recent(base._limit, base._keys, base._values, base._index, count + 1)
+            end = base._end
+        # The items first: a reader in another thread then sees that ``_index`` is not its own.
+        base._items.extend((key, value))
+        base._index[key] = end + 1
+        return Recent(base._limit, base._items, base._index, end + 2)
 
     def _fork(self) -> Recent[K, V]:
         """Return a copy with separate storage that holds only the current window."""
         return self.restored(self.items(), self._limit)
 
-    @property
-    def _window(self) -> slice:
-        return slice(max(0, self._count - self._limit), self._count)
-
     def __bool__(self) -> bool:
-        return self._count > 0
+        return self._end > 0
 
     def items(self) -> list[tuple[K, V]]:
         """Return the items, oldest first."""
-        return list(zip(self._keys[self._window], self._values[self._window], strict=True))
+        window = self._items[max(0, self._end - 2 * self._limit) : self._end]
+        return list(zip(window[::2], window[1::2], strict=True))
 
     def __eq__(self, other: object) -> bool:
         return self.items() == other.items() if isinstance(other, Recent) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash(tuple(self._keys[self._window]))
+        return hash(tuple(key for key, _ in self.items()))
 
     def __repr__(self) -> str:
         return f"<Recent of {len(self.items())} keys>"

@@ -6,8 +6,6 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol
 
-from .._core._fast_decoder import Delta
-from .._core._notifications import MessageAdded, MessageComplete, MessageUpdated
 from .._idle import EMPTY
 from ..events import Lane
 from ._delivery_probe import DeliveryProbe
@@ -81,15 +79,6 @@ class Buffer:
             self.largest = size
         if self.reader.waiting is not None:
             self.reader.wake()
-
-    def put_event(self, delta: Delta, size: int) -> None:
-        """Add the event of a decoded delta: it is created only for those who subscribe to it."""
-        self.put(delta.event(), size)
-
-    def put_message(self, note: MessageComplete | MessageAdded | MessageUpdated, size: int) -> None:
-        """Add a whole message, which is far larger than the event that completed it."""
-        content = note.message.content
-        self.put(note, size + len(content) if isinstance(content, str) else size)
 
     def put_all(self, items: Sequence[Item], size: int) -> None:
         """Add items of ``size`` bytes each."""

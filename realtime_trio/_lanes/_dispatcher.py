@@ -28,7 +28,7 @@ from .._core._values import evolve
 from .._handlers import LaneFold
 from ..events import ServerEvent, frozen
 from ._coalescing import HEAVY, DeltaRun, LaneEntry
-from ._subscribers import Subscribers
+from ._subscribers import WHOLE, Subscribers
 
 __all__ = ["Command", "Dispatcher", "Observer"]
 
@@ -121,15 +121,25 @@ class Dispatcher:
             if targets is None:
                 targets = subscribers.find(cls)
             if targets and fold.delivered:
-                for put in targets:
-                    put(event, size)
+                item = event.event() if isinstance(event, Delta) else event
+                for buffer in targets:
+                    buffer.put(item, size)
         for note in notes:
-            kind = note.__class__
-            targets = found.get(kind)
+            targets = found.get(note.__class__)
             if targets is None:
-                targets = subscribers.find(kind)
-            for put in targets:
-                put(note, size)
+                self._dispatch(note, size)
+            else:
+                for buffer in targets:
+                    buffer.put(note, size)
+
+    def _dispatch(self, note: Notification, size: int) -> None:
+        """Dispatch a notification of an event of ``size`` bytes."""
+        targets = self.subscribers.of(note.__class__)
+        if isinstance(note, WHOLE):  # far larger than the event that completed the message
+            content = note.message.content
+            size += len(content) if isinstance(content, str) else 0
+        for buffer in targets:
+            buffer.put(note, size)
 
     # -- runs whose deltas are emitted one by one ------------------------------------------
 
@@ -155,18 +165,17 @@ class Dispatcher:
         All notifications but the last belong to the first delta.
         """
         event, size, at, weight = _parts_of(run)
-        fold, of = self.fold, self.subscribers.of
+        fold = self.fold
         notes = _split_note(fold.step(event, at, weight), run.texts)
         for observer in self.observers:
             observer(event, notes, fold.slice)
         size //= weight
-        if fold.delivered and of(event.__class__):
+        if fold.delivered and self.subscribers.of(event.__class__):
             self._dispatch_each(event, run.texts, notes, size)
             return
         pieces = [note for note in notes if note.__class__ is MessageStreaming]
         for note in notes[: len(notes) - len(pieces)]:
-            for put in of(note.__class__):
-                put(note, size)
+            self._dispatch(note, size)
         for buffer in self.subscribers.streaming:
             buffer.put_all(pieces, size)
 
@@ -174,14 +183,13 @@ class Dispatcher:
         self, event: Delta, texts: Sequence[str], notes: Sequence[Notification], size: int
     ) -> None:
         """Dispatch every delta of a run, each before the notifications that it caused."""
-        of = self.subscribers.of
         rest = iter(notes)
         for text in texts:
-            for put in of(event.__class__):
-                put(evolve(event, content=text), size)
+            item = evolve(event, content=text).event()
+            for buffer in self.subscribers.of(event.__class__):
+                buffer.put(item, size)
             for note in rest:
-                for put in of(note.__class__):
-                    put(note, size)
+                self._dispatch(note, size)
                 if type(note) is MessageStreaming:
                     break
 

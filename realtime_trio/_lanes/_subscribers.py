@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, Final, TypeAlias, final
+from collections.abc import Iterator
+from typing import Any, Final, final
 
 from .._core._fast_decoder import DELTAS, Delta
 from .._core._local_events import (
@@ -28,10 +28,9 @@ from ..events import Lane, ServerEvent
 from ._buffer import Buffer
 from ._overflow import Block, Coalesce, DropOldest, Latest
 
-__all__ = ["Put", "Subscribers", "check_classes"]
+__all__ = ["WHOLE", "Subscribers", "check_classes"]
 
-# ``Buffer.put``, ``Buffer.put_event`` for a decoded delta, or ``Buffer.put_message`` for a message.
-Put: TypeAlias = Callable[[Any, int], None]
+WHOLE: Final = (MessageComplete, MessageAdded, MessageUpdated)
 
 # Local events pass through the lanes, but cannot be subscribed to.
 _LOCAL = frozenset(
@@ -42,41 +41,34 @@ _LOCAL = frozenset(
 )
 
 
-# By lane and class: the class to which applications subscribe, and the method of a buffer that
-# takes an instance. ``None`` for events that are dispatched by another lane, or by none. All
-# clients share the tables.
-_Target: TypeAlias = tuple[type[Any], str] | None
-_TARGETS: Final[dict[Lane, dict[type, _Target]]] = {lane: {} for lane in Lane}
+# By lane and class: the class to which applications subscribe. ``None`` for events that are
+# dispatched by another lane, or by none. All clients share the tables.
+_SUBSCRIBED: Final[dict[Lane, dict[type, type[Any] | None]]] = {lane: {} for lane in Lane}
 
 
-def _target_of(lane: Lane, cls: type[Any]) -> _Target:
-    if issubclass(cls, Notification):
-        whole = issubclass(cls, (MessageComplete, MessageAdded, MessageUpdated))
-        return cls, "put_message" if whole else "put"
-    method = "put"
+def _subscribed_class(lane: Lane, cls: type[Any]) -> type[Any] | None:
     if issubclass(cls, Delta):
-        cls, method = DELTAS[cls], "put_event"
+        cls = DELTAS[cls]
     if issubclass(cls, ServerEvent) and (cls in _LOCAL or lanes_of(cls)[0] is not lane):
         return None
-    return cls, method
+    return cls
 
 
 @final
 class Subscribers:
     """The buffers that a lane fills.
 
-    ``found`` caches the results of :meth:`find`, by class. ``all`` are the buffers,
-    ``blocking`` those that may block the lane, ``streaming`` those that get
-    ``message-streaming``.
+    ``found`` caches the results of :meth:`find`, by class, except for whole messages, whose items
+    count more bytes than their event. ``all`` are the buffers, ``blocking`` those that may block
+    the lane, ``streaming`` those that get ``message-streaming``.
     """
 
-    __slots__ = ("_buffers", "_distinct", "_lane", "all", "blocking", "found", "streaming")
+    __slots__ = ("_buffers", "_lane", "all", "blocking", "found", "streaming")
 
     def __init__(self, lane: Lane) -> None:
         self._lane = lane
         self._buffers: list[tuple[Buffer, tuple[type, ...]]] = []
-        self._distinct: dict[tuple[Put, ...], tuple[Put, ...]] = {}
-        self.found: dict[type, tuple[Put, ...]] = {}
+        self.found: dict[type, tuple[Buffer, ...]] = {}
         self.all: tuple[Buffer, ...] = ()
         self.blocking: tuple[Buffer, ...] = ()
         self.streaming: tuple[Buffer, ...] = ()
@@ -96,26 +88,28 @@ class Subscribers:
 
     def _changed(self) -> None:
         self.found.clear()
-        self._distinct.clear()
         self.all = tuple(buffer for buffer, _ in self._buffers)
         self.blocking = tuple(buffer for buffer, _ in self._buffers if buffer.may_block)
         self.streaming = tuple(self._of(MessageStreaming))
 
-    def of(self, cls: type[Any]) -> tuple[Put, ...]:
+    def of(self, cls: type[Any]) -> tuple[Buffer, ...]:
         """Return the subscribers of a class."""
         targets = self.found.get(cls)
         return self.find(cls) if targets is None else targets
 
-    def find(self, cls: type[Any]) -> tuple[Put, ...]:
+    def find(self, cls: type[Any]) -> tuple[Buffer, ...]:
         """Look up the subscribers of a class. Classes with the same subscribers share a tuple."""
-        known = _TARGETS[self._lane]
-        target = known[cls] if cls in known else known.setdefault(cls, _target_of(self._lane, cls))
-        targets: tuple[Put, ...] = ()
-        if target is not None:
-            subscribed, method = target
-            targets = tuple([getattr(buffer, method) for buffer in self._of(subscribed)])
-            targets = self._distinct.setdefault(targets, targets)
-        self.found[cls] = targets
+        known = _SUBSCRIBED[self._lane]
+        if cls not in known:
+            known[cls] = _subscribed_class(self._lane, cls)
+        subscribed = known[cls]
+        targets = () if subscribed is None else tuple(self._of(subscribed))
+        for shared in (self.all, *self.found.values()):
+            if targets == shared:
+                targets = shared
+                break
+        if not issubclass(cls, WHOLE):
+            self.found[cls] = targets
         return targets
 
     def _of(self, cls: type) -> Iterator[Buffer]:

@@ -289,7 +289,7 @@ def check_memory(memory: Recent[int, int], history: list[tuple[int, int]]) -> No
     known = dict(history[-LIMIT:])
     assert memory.items() == history[-LIMIT:]
     assert {key: memory.get(key) for key in range(21) if memory.get(key) is not None} == known
-    assert len(memory._keys) <= 4 * LIMIT
+    assert len(memory._items) <= 2 * 4 * LIMIT
     assert len(memory._index) <= 4 * LIMIT
     assert repr(memory) == f"<Recent of {len(memory.items())} keys>"
 
@@ -309,7 +309,7 @@ def test_an_empty_memory_can_be_shared() -> None:
     empty: Recent[int, int] = Recent(LIMIT)
     first, second = empty.set(1, 1), empty.set(2, 2)
     assert (first.items(), second.items(), empty.items()) == ([(1, 1)], [(2, 2)], [])
-    assert empty._keys == []
+    assert empty._items == []
 
 
 def test_a_memory_keeps_its_storage_without_a_fork() -> None:
@@ -317,5 +317,5 @@ def test_a_memory_keeps_its_storage_without_a_fork() -> None:
     first = memory = memory.set(1, 1)
     for key in range(2, 4 * LIMIT + 1):
         memory = memory.set(key, key)
-    assert memory._keys is first._keys
-    assert memory.set(0, 0)._keys is not first._keys
+    assert memory._items is first._items
+    assert memory.set(0, 0)._items is not first._items

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 import tracemalloc
@@ -16,6 +17,7 @@ import pytest
 from realtime_trio._core._notifications import SessionsIndexUpdated
 from realtime_trio._core._state import Limits
 from realtime_trio._processor import EventStreamProcessor
+from realtime_trio.events import ToolCall
 
 from .talk import (
     CANCELLED,
@@ -222,3 +224,17 @@ def test_queued_notifications_share_their_lists(many: EventStreamProcessor) -> N
     (note,) = waiting[0]
     assert isinstance(note, SessionsIndexUpdated)
     assert len(note.session_ids) == len(tuple(note.session_ids)) == 10_000
+
+
+def test_of_a_tool_that_ended_only_the_call_in_its_message_is_tracked() -> None:
+    """The other values of its life are kept, but the garbage collector never visits them."""
+    tools = 50
+    processor = EventStreamProcessor()
+    for number in range(tools):
+        given = call(f"tracked-{number}", "ls", {"path": "/"})
+        for event in (select(call(f"tracked-{number}", "ls")), begin(given), end(given)):
+            processor.process_frame(json.dumps(event))
+    gc.collect()
+    calls = [each for each in gc.get_objects() if isinstance(each, ToolCall)]
+    assert sum(each.id.startswith("tracked-") for each in calls) == tools
+    assert processor.state  # which still holds them
