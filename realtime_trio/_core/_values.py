@@ -146,17 +146,16 @@ class Log(Sequence[T]):
     __slots__ = ("_chunks", "_dropped", "_end", "_first", "_sealed", "_tail")
 
     def __init__(self, items: Iterable[T] = ()) -> None:
-        everything = list(items)
-        sealed = len(everything) // _CHUNK
+        everything = tuple(items)
         self._chunks: list[tuple[T, ...]] = _NO_CHUNKS
-        if sealed:
-            chunks = range(0, sealed * _CHUNK, _CHUNK)
-            self._chunks = [tuple(everything[i : i + _CHUNK]) for i in chunks]
-        self._sealed = sealed
-        self._tail: tuple[T, ...] = tuple(everything[sealed * _CHUNK :])
-        self._first = 0
-        self._dropped = 0
+        self._sealed = self._first = self._dropped = 0
         self._end = len(everything)
+        if self._end >= _CHUNK:
+            self._sealed = self._end // _CHUNK
+            starts = range(0, self._sealed * _CHUNK, _CHUNK)
+            self._chunks = [everything[i : i + _CHUNK] for i in starts]
+            everything = everything[self._sealed * _CHUNK :]
+        self._tail: tuple[T, ...] = everything
 
     def _with(
         self, chunks: list[tuple[T, ...]], sealed: int, tail: tuple[T, ...], end: int

@@ -185,7 +185,8 @@ class TextTransaction(msgspec.Struct, gc=False):
 
         The table of open messages has a different order: a new message goes to its end.
         """
-        return tuple(session_id for session_id in self.records if session_id in self.open)
+        opened = self.open
+        return tuple([each for each in self.records if each in opened]) if opened else ()
 
     def set_open(self, session_id: str, message: OpenMessage | None) -> None:
         """Replace or remove a session's message under construction."""

@@ -147,10 +147,16 @@ def cancelled(slice_: TextSlice, _event: CancelledEvent) -> Handled[TextSlice]:
 def user_turn_start(slice_: TextSlice, _event: UserTurnStartEvent) -> Handled[TextSlice]:
     """End everything that belongs to the turn."""
     txn = begin(slice_)
-    sessions = txn.records.values()
-    decided = {each.id for each in sessions if _list_decides(txn, each)}
-    whole = {each.id for each in sessions if each.loaded_whole and each.id in decided}
-    well = {each.id for each in sessions if each.id not in decided and _has_completed(txn, each)}
+    decided: set[str] = set()
+    whole: set[str] = set()
+    well: set[str] = set()
+    for session_id, session in txn.records.items():
+        if session.loaded >= 0 and _list_decides(txn, session):
+            decided.add(session_id)
+            if session.loaded_whole:
+                whole.add(session_id)
+        elif _has_completed(txn, session):
+            well.add(session_id)
     for session_id in txn.open_sessions():
         if _is_cut(txn, txn.record(session_id)) or session_id in decided - whole:
             txn.complete(session_id, "interrupted", INTERRUPTED)
@@ -176,9 +182,7 @@ def user_turn_start(slice_: TextSlice, _event: UserTurnStartEvent) -> Handled[Te
 
 
 def _list_decides(txn: TextTransaction, session: SessionDraft) -> bool:
-    """Whether a list arrived during the turn, and no event of the turn after it (§8 S1)."""
-    if session.loaded < 0:
-        return False
+    """Whether no event of the turn arrived after the list that arrived during it (§8 S1)."""
     open_message = txn.open.get(session.id)
     continued = open_message is not None and open_message.touched > 0
     return not continued and not (session.has_user_message and txn.conversation.turn_ended)
