@@ -18,7 +18,7 @@ import trio
 from .._config import ClientConfig
 from .._core._shell_notifications import Jumped
 from .._core._state import Limits
-from .._exceptions import JournalError
+from .._exceptions import ClosedError, JournalError
 from .._journal._log_store import LogInfo
 from .._journal._recovery import recover_log
 from .._lanes._pipeline import Pipeline
@@ -111,6 +111,8 @@ class Follower:
             while True:
                 try:
                     await self._follow(feed)
+                except ClosedError:  # the lanes learned first that all of this is cancelled
+                    return
                 except JournalError as exc:
                     self.error = exc
                     await trio.sleep(_PAUSE)

@@ -151,3 +151,17 @@ async def test_leaving_ends_what_waits(autojump_clock: trio.testing.MockClock) -
         await receipt.sent()
     with pytest.raises(rt.ClosedError):
         await receipt.accepted()
+
+
+@pytest.mark.parametrize("rounds", range(8))
+async def test_leaving_while_an_entry_arrives_is_no_error(
+    autojump_clock: trio.testing.MockClock, rounds: int
+) -> None:
+    """The lanes may end before the task that feeds them learns that it is cancelled."""
+    for _ in range(8):  # trio orders the tasks of a round at random
+        async with written() as it:
+            await it.write(DELTA % "one")
+            entry = [(1.0, [DELTA % "two"])]
+            await it.log.append(it.claim, it.position + 1, entry)
+            for _ in range(rounds):
+                await trio.lowlevel.checkpoint()
