@@ -25,6 +25,7 @@ from .._log._log_entries import (
     audio_of,
     text_of,
 )
+from .._log._logged_commands import LoggedCommands
 
 __all__ = ["is_journal", "journal_lines", "journal_session", "reading"]
 
@@ -120,7 +121,7 @@ class _LineWriter:
     def __init__(self) -> None:
         self._began: float | None = None
         self._conn = 0
-        self._waiting: dict[int, CommandEntry] = {}
+        self._commands = LoggedCommands()
 
     def lines(self, at: float, item: LogItem) -> list[dict[str, object]]:
         if self._began is None:
@@ -149,18 +150,18 @@ class _LineWriter:
                 return [{**moment, "dir": "open", "text": "", "conn": self._conn}]
             case LocalEntry(kind="link-lost") if self._conn:
                 return [{**moment, "dir": "drop", "text": "", "conn": self._conn}]
-            case CommandEntry():
-                self._waiting[item.number] = item
-                return []
-            case ReceiptEntry():
+            case CommandEntry() | ReceiptEntry():
                 return self._sent(moment, item)
             case _:
+                self._commands.note(item)
                 return _control_lines(item)
 
-    def _sent(self, moment: dict[str, float], item: ReceiptEntry) -> list[dict[str, object]]:
+    def _sent(
+        self, moment: dict[str, float], item: CommandEntry | ReceiptEntry
+    ) -> list[dict[str, object]]:
         """Return the lines of a command: at the time it was written, not when it was queued."""
-        command = self._waiting.get(item.number)
-        if command is None or item.status != "sending":
+        command = self._commands.note(item)
+        if command is None:
             return []
         return [{**moment, "dir": "out", "text": command.frame, "conn": self._conn}]
 

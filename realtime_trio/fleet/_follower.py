@@ -317,7 +317,7 @@ class Follower:
         limits = Limits(item.max_sessions, item.max_messages)
         begin_life(self.pipeline.folds, limits, fresh=item.fresh)
         self.exact = self.exact and (item.fold, item.custom) == (FOLD, custom_events())
-        self.commands.life_began()
+        self.commands.note_sending(item)
         seat = await self._log.seat(self.seat.name)
         if seat is not None:
             self.seat = seat

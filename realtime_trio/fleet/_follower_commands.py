@@ -21,10 +21,11 @@ from .._core._spoken import SpokenAnswer
 from .._lanes._marks import Marks
 from .._log._log_block import BlockGroup
 from .._log._log_entries import CommandEntry, HeaderEntry, ReceiptEntry, RemoteEntry
+from .._log._logged_commands import LoggedCommands
 from .._outbound._turn_gate import GateChange, TurnGate
 from .._turns._turn_progress import TurnProgress
 from .._turns._turn_tracker import TurnTracker
-from ..events import ClientWantsCancelEvent, Event, ServerEvent
+from ..events import ClientWantsCancelEvent, ServerEvent
 from ._command_progress import CommandProgress, command_event
 from ._remote_receipt import RemoteReceipt
 
@@ -44,7 +45,7 @@ class FollowerCommands:
         self.progress: CommandProgress = CommandProgress()
         self._gate = TurnGate()
         self._codec = Codec()
-        self._sent: dict[int, Event] = {}
+        self._commands = LoggedCommands()
         self._cancelled = False
         self._receipts: dict[int, list[RemoteReceipt]] = {}
         self._asked: dict[int, TurnProgress] = {}
@@ -55,12 +56,7 @@ class FollowerCommands:
         self.progress.fold_groups(groups)
         for _, items in groups:
             for item in items:
-                if isinstance(item, HeaderEntry):
-                    self._sent.clear()
-                elif isinstance(item, CommandEntry):
-                    self._queued(item)
-                elif isinstance(item, ReceiptEntry) and item.status != "sending":
-                    self._sent.pop(item.number, None)
+                self._commands.note(item)
 
     # -- the gate (rule 1) -----------------------------------------------------------------
 
@@ -94,27 +90,14 @@ class FollowerCommands:
         self.turns.link_lost()
         self._gate.link_lost()
 
-    def life_began(self) -> None:
-        """Note that another client writes from here on; it numbers its commands separately."""
-        self._sent.clear()
-
-    def note_sending(self, item: CommandEntry | ReceiptEntry) -> None:
-        """Note a command that the owner's client has queued or written."""
-        if isinstance(item, CommandEntry):
-            self._queued(item)
-            return
-        event = self._sent.get(item.number)
-        if item.status != "sending":
-            self._sent.pop(item.number, None)
-        elif event is not None:
+    def note_sending(self, item: HeaderEntry | CommandEntry | ReceiptEntry) -> None:
+        """Note a command that the owner's client has queued or written, or the next client."""
+        command = self._commands.note(item)
+        event = None if command is None else command_event(self._codec, command.frame)
+        if event is not None:
             self._cancelled = isinstance(event, ClientWantsCancelEvent)
             if self._gate.writing(event):
                 self.turns.killed()
-
-    def _queued(self, item: CommandEntry) -> None:
-        event = command_event(self._codec, item.frame)
-        if event is not None:
-            self._sent[item.number] = event
 
     # -- receipts --------------------------------------------------------------------------
 
@@ -131,8 +114,9 @@ class FollowerCommands:
             progress = self._asked.pop(item.number, None)
             if progress is not None:
                 self.turns.begin(progress)
+        known = self.progress.status(item.number) or item.status
         for receipt in self._receipts.get(item.number, ()):
-            receipt.move(item.status, position)
+            receipt.move(known, position)  # a repeated entry never moves it back
         if item.number in self.progress.ends:
             self._receipts.pop(item.number, None)
             self._lose_turn(item.number, "its input was not sent, or its sending is not in the log")
@@ -197,7 +181,7 @@ class FollowerCommands:
     def jumped(self, progress: CommandProgress | None = None) -> None:
         """Continue from a snapshot (rule 3); ``progress`` is given if it belongs to another log."""
         self._gate.link_lost()
-        self._sent.clear()
+        self._commands.clear()
         self._jumped = progress is None
         self.progress.open.clear()
         self.turns.end("the log does not contain the whole turn")

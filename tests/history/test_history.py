@@ -22,7 +22,7 @@ from realtime_trio._history._state_diff import MISSING
 from realtime_trio._journal._journal_store import JournalStore
 from realtime_trio._journal._log_store import LogClaim, LogGap, StoredSnapshot
 from realtime_trio._log._log_block import BlockGroup
-from realtime_trio._log._log_entries import AudioEntry, LogItem
+from realtime_trio._log._log_entries import AudioEntry, CommandEntry, LogItem, ReceiptEntry
 from realtime_trio._log._log_fold import LogFold
 from realtime_trio._log._state_snapshot import StateSnapshot, digest, write_snapshot
 from realtime_trio._replay import EPOCH, Replay
@@ -322,3 +322,23 @@ async def test_a_journal_as_lines_folds_to_the_same(tmp_path: Path) -> None:
         assert replay.state.audio.byte_count == state.audio.byte_count == 3
         assert replay.state.text.user_session_id == "u"
     assert AudioEntry(b"").data == b""
+
+
+async def test_a_command_repeated_behind_a_snapshot_is_one_line(tmp_path: Path) -> None:
+    """The commands that have not ended there are logged once more; each life counts its own."""
+    first, second, third = (
+        CommandEntry(1, "ping", '{"type":"ping"}'),
+        CommandEntry(2, "ping", '{"type":"ping","id":"2"}'),
+        CommandEntry(1, "ping", '{"type":"ping","id":"3"}'),
+    )
+    sending, waits = ReceiptEntry(1, "sending"), ReceiptEntry(2, "sending")
+    items: list[LogItem] = [first, sending, second, first, sending, second, waits]
+    items += [ReceiptEntry(1, "sent"), ReceiptEntry(2, "in-doubt")]
+    journal = JournalStore(tmp_path / "calls.db", durability="none")
+    async with journal.opened():
+        claim = await journal.claim(NAME)
+        story = [(1.0, [header(), *items, header(), third, sending])]
+        await append(journal, claim, 1, story)
+    lines = [json.loads(line) for line in journal_lines(journal.path)]
+    sent = [line["text"] for line in lines if line.get("dir") == "out"]
+    assert sent == [first.frame, second.frame, third.frame]

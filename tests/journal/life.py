@@ -18,8 +18,6 @@ from realtime_trio.server import open_server
 from realtime_trio.testing import tool, turn
 
 NAME = "call"
-# Often, so that lives are killed between two snapshots, and while one is taken.
-_log_writer.SNAPSHOT_EVERY = 100  # type: ignore[misc]
 
 
 async def main(path: str) -> None:
@@ -43,4 +41,6 @@ async def main(path: str) -> None:
 
 
 if __name__ == "__main__":
+    # Often, so that lives are killed between two snapshots, and while one is taken.
+    _log_writer.SNAPSHOT_EVERY = 100  # type: ignore[misc]
     trio.run(main, sys.argv[1])
