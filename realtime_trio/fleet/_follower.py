@@ -11,6 +11,7 @@ Rule 3. While a command is put into the queue, nothing is fed: its receipt and i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final, final
 
 import trio
@@ -81,6 +82,7 @@ class Follower:
         self.error: JournalError | None = None
         self.owner_lives: bool = True
         """Whether the lease of the owner was valid at the last check."""
+        self._owner_is_new = False
         self._epoch = ""
         self._last: LogBlock | None = None
         self._behind: tuple[int, float] | None = None
@@ -283,7 +285,15 @@ class Follower:
         self.error = None
         self.owner_lives = True
         self._last = block
+        await self._find_owner()
         self._moved.unpark_all()
+
+    async def _find_owner(self) -> None:
+        """Ask who writes now. Not in the middle of a block: if that failed, it would be fed again."""
+        if self._owner_is_new:
+            with suppress(JournalError):  # the next block asks again
+                self.seat = await self._log.seat(self.seat.name) or self.seat
+                self._owner_is_new = False
 
     async def _feed_frames(self, at: float, frames: list[str | bytes]) -> None:
         if frames:
@@ -318,9 +328,7 @@ class Follower:
         begin_life(self.pipeline.folds, limits, fresh=item.fresh)
         self.exact = self.exact and (item.fold, item.custom) == (FOLD, custom_events())
         self.commands.note_sending(item)
-        seat = await self._log.seat(self.seat.name)
-        if seat is not None:
-            self.seat = seat
+        self._owner_is_new = True
 
     def _post(self, item: LocalEntry) -> None:
         event = local_event(item)

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import attrs
+import msgspec
 import pytest
 import trio
 import trio.testing
@@ -26,6 +27,7 @@ from realtime_trio._log._log_entries import (
 from realtime_trio._log._log_fold import LogFold
 from realtime_trio._log._state_snapshot import StateSnapshot, write_snapshot
 from realtime_trio.fleet import MemoryLog, RemoteSession, Spec
+from tests.log.stories import header
 
 from .test_fleet import check_follower
 from .test_fleet import no_threads as no_threads
@@ -161,7 +163,31 @@ async def test_leaving_while_an_entry_arrives_is_no_error(
     for _ in range(8):  # trio orders the tasks of a round at random
         async with written() as it:
             await it.write(DELTA % "one")
-            entry = [(1.0, [DELTA % "two"])]
-            await it.log.append(it.claim, it.position + 1, entry)
+            entry: list[LogItem] = [DELTA % "two"]
+            await it.log.append(it.claim, it.position + 1, [(1.0, entry)])
             for _ in range(rounds):
                 await trio.lowlevel.checkpoint()
+
+
+async def test_a_log_that_fails_in_the_middle_of_a_block_feeds_nothing_twice(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where another node begins, the follower asks the log who it is."""
+    async with written() as it:
+        seat = it.log.seat
+
+        async def fail(name: str) -> None:
+            monkeypatch.setattr(it.log, "seat", seat)
+            message = f"no answer for {name}"
+            raise rt.JournalError(message)
+
+        await it.write(DELTA % "one")
+        await trio.testing.wait_all_tasks_blocked()
+        (place,) = await it.log.seats()
+        it.claim = await it.log.seize(place, "n2") or it.claim
+        monkeypatch.setattr(it.log, "seat", fail)
+        await it.write(DELTA % "two", msgspec.structs.replace(header(), fresh=False), DELTA % "3")
+        await check_follower(it.log, it.session)
+        assert it.session.owner == "n1"
+        await it.write(DELTA % "four")
+        assert it.session.owner == "n2"
