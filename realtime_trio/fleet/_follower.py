@@ -40,7 +40,7 @@ from .._log._log_entries import (
     text_of,
 )
 from .._log._log_fold import LogFold
-from .._log._state_cut import begin_life, cut_of, restore_folds
+from .._log._state_cut import StateCut, begin_life, cut_of, restore_folds
 from .._log._state_snapshot import FOLD, StateSnapshot, custom_events, read_snapshot
 from .._session._playback_gate import PlaybackGate
 from ..events import Lane
@@ -103,8 +103,12 @@ class Follower:
     async def _fold_whole_log(self, note: Callable[[Sequence[BlockGroup]], None]) -> None:
         past = await recover_log(self._log, self.seat.name, note)
         fold = LogFold() if past is None else past.fold
-        restore_folds(self.pipeline.folds, cut_of(fold.folds))
+        self._restore(cut_of(fold.folds))
         self.position, self.exact, self._at = fold.position, fold.exact, fold.at or 0.0
+
+    def _restore(self, cut: StateCut) -> None:
+        restore_folds(self.pipeline.folds, cut)
+        self.commands.continue_from(self.pipeline.state)
 
     async def run(self) -> None:
         """Follow until cancelled."""
@@ -246,7 +250,7 @@ class Follower:
 
     async def _jump(self, snapshot: StateSnapshot, why: str) -> None:
         await self.pipeline.marks.place().wait()
-        restore_folds(self.pipeline.folds, snapshot.cut)
+        self._restore(snapshot.cut)
         first, self.position, self._at = self.position + 1, snapshot.position, snapshot.at
         self._last = self._behind = None
         self.commands.jumped()
@@ -289,7 +293,7 @@ class Follower:
         self._moved.unpark_all()
 
     async def _find_owner(self) -> None:
-        """Ask who writes now. Not in the middle of a block: if that failed, it would be fed again."""
+        """Ask who writes now; never in the middle of a block, which would then be fed again."""
         if self._owner_is_new:
             with suppress(JournalError):  # the next block asks again
                 self.seat = await self._log.seat(self.seat.name) or self.seat
@@ -328,6 +332,7 @@ class Follower:
         begin_life(self.pipeline.folds, limits, fresh=item.fresh)
         self.exact = self.exact and (item.fold, item.custom) == (FOLD, custom_events())
         self.commands.note_sending(item)
+        self.commands.continue_from(self.pipeline.state)
         self._owner_is_new = True
 
     def _post(self, item: LocalEntry) -> None:

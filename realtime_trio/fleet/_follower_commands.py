@@ -18,6 +18,7 @@ from .._core._codec import Codec
 from .._core._fast_decoder import Incoming
 from .._core._local_events import InputSentEvent, LinkEvent, LinkLostEvent, NoTurnEvent
 from .._core._spoken import SpokenAnswer
+from .._core._state import SessionState
 from .._lanes._marks import Marks
 from .._log._log_block import BlockGroup
 from .._log._log_entries import CommandEntry, HeaderEntry, ReceiptEntry, RemoteEntry
@@ -57,6 +58,10 @@ class FollowerCommands:
         for _, items in groups:
             for item in items:
                 self._commands.note(item)
+
+    def continue_from(self, state: SessionState) -> None:
+        """Continue from a state, as each client of the owner does: it has the current session."""
+        self._gate.session_id = state.current_session_id or state.control.chat_session_id
 
     # -- the gate (rule 1) -----------------------------------------------------------------
 

@@ -19,7 +19,12 @@ from realtime_trio._log._log_entries import (
     RemoteEntry,
     local_entry,
 )
-from realtime_trio.events import Event, NewChatSessionEvent, TextInputEvent
+from realtime_trio.events import (
+    Event,
+    NewChatSessionEvent,
+    ResumeChatSessionEvent,
+    TextInputEvent,
+)
 from realtime_trio.fleet import MemoryLog
 from realtime_trio.server import RealtimeServer
 
@@ -99,3 +104,20 @@ async def test_only_another_command_kills_the_turn(
             await it.write(ENDS, STARTS)
         assert isinstance(turn.outcome, outcome)
         await check_follower(it.log, it.session)
+
+
+async def test_a_resume_of_the_session_is_harmless_for_who_attached_later(
+    realtime_server: RealtimeServer, autojump_clock: trio.testing.MockClock
+) -> None:
+    """The current session may stand in the part of the log that a follower only folds."""
+    realtime_server.script(rt.testing.turn("Long", rt.testing.wait(5.0), rt.testing.say("done")))
+    log = MemoryLog()
+    async with served(realtime_server, log), rt.fleet.open_fleet(log) as fleet:
+        async with fleet.attach("call-17") as session, session.ask("Long") as turn:
+            await trio.sleep(1.0)
+            current = session.state.current_session_id
+            assert current is not None
+            again = await session.send(ResumeChatSessionEvent(session_id=current), force=True)
+            await again.sent()
+        assert isinstance(turn.outcome, rt.TurnCompleted)
+        assert turn.outcome.message is not None
