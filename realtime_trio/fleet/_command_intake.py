@@ -90,10 +90,13 @@ class CommandIntake:
         """Take over the commands that the previous owner read and did not finish (rule 2).
 
         If the log is ``unsure``, that owner ended before it had repeated behind a jump what became
-        of the commands: any in the queue may have been sent, so none is sent again.
+        of the commands, so this one does. Any that had not ended before may have been sent, so none
+        is sent again.
         """
+        for number, status in self._progress.ends.items() if self._unsure else ():
+            self._note(number, status)
         for number, status in sorted(self._progress.open.items()):
-            if status != "accepted":
+            if self._unsure or status != "accepted":
                 self._note(number, "in-doubt")
                 continue
             command = await self._find(name, number)

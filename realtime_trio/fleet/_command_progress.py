@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any, Final, TypeAlias, cast, final
+
+import trio
 
 from .._core._codec import Codec
 from .._exceptions import DecodeError
-from .._log._log_block import BlockGroup
+from .._journal._log_store import LogInfo, LogStore
+from .._log._log_block import BlockGroup, DamagedBlock
 from .._log._log_entries import RemoteEntry, RemoteWord
 from ..events import Event
 
-__all__ = ["CommandProgress", "Word", "command_event"]
+__all__ = ["CommandProgress", "Word", "command_event", "progress_before"]
 
 Word: TypeAlias = RemoteWord
 _ENDS: Final[frozenset[str]] = frozenset({"sent", "not-sent", "in-doubt"})
+_AT_ONCE: Final = 64
 _KEPT: Final = 256
 """Number of ends that are remembered and repeated after each snapshot."""
 
@@ -65,6 +70,29 @@ class CommandProgress:
             # "sending" occurs once in a log; for the next owner both are in doubt.
             yield RemoteEntry(number, "reserved" if status == "sending" else status)
         yield RemoteEntry(self.cursor, "cursor")
+
+
+async def progress_before(log: LogStore, info: LogInfo) -> CommandProgress:
+    """Return the progress before the gap at the end of a log, as far as it can be read.
+
+    Recovery begins behind that gap, where the owner had not yet repeated how commands ended.
+    """
+    progress = CommandProgress()
+    after = info.first - 1
+    while after < info.position:
+        blocks = await log.read(info.name, after, _AT_ONCE)
+        if not blocks:
+            gap = next((gap for gap in info.gaps if gap.first > after), None)
+            if gap is None or gap.last == info.position:
+                break
+            after = gap.last
+            progress.open.clear()  # the owner repeated what had not ended behind this gap
+            continue
+        after = blocks[-1].last
+        with suppress(DamagedBlock):
+            for block in blocks:
+                progress.fold_groups(await trio.to_thread.run_sync(block.groups))
+    return progress
 
 
 def command_event(codec: Codec, frame: str) -> Event | None:

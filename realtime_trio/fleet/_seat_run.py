@@ -18,7 +18,7 @@ from .._journal._recovery import recover_log
 from .._session._shell import Shell
 from .._session._unwrapping_nursery import unwrapping_nursery
 from ._command_intake import CommandIntake
-from ._command_progress import CommandProgress
+from ._command_progress import CommandProgress, progress_before
 from ._fleet_log import FleetLog, Seat
 from ._shard_readers import ShardReaders
 
@@ -129,7 +129,9 @@ class SeatRun:
     async def _run(self) -> None:
         past = await recover_log(self._log, self._seat.name, self._progress.fold_groups)
         life = await life_of(self._log, self._claim, past, recover=True)
-        self._unsure = past is not None and past.ends_in_gap
+        if past is not None and past.ends_in_gap:
+            self._unsure = True
+            self._progress = await progress_before(self._log, past.info)
         self.life = life
         life.notes_again = self._progress.again
         async with unwrapping_nursery() as nursery:

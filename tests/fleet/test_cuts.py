@@ -12,6 +12,7 @@ import realtime_trio as rt
 from realtime_trio._core._codec import Codec
 from realtime_trio._core._local_events import InputSentEvent
 from realtime_trio._journal import _log_writer
+from realtime_trio._journal._log_store import LogGap, StoredSnapshot
 from realtime_trio._log._log_entries import (
     CommandEntry,
     LogItem,
@@ -19,21 +20,27 @@ from realtime_trio._log._log_entries import (
     RemoteEntry,
     local_entry,
 )
+from realtime_trio._log._log_fold import LogFold
+from realtime_trio._log._state_snapshot import StateSnapshot, write_snapshot
 from realtime_trio.events import (
     Event,
     NewChatSessionEvent,
+    RemoveWorkspaceEvent,
     ResumeChatSessionEvent,
     TextInputEvent,
 )
-from realtime_trio.fleet import MemoryLog
+from realtime_trio.fleet import MemoryLog, Spec
 from realtime_trio.server import RealtimeServer
+from tests.log.stories import header
 
 from .test_fleet import check_follower, served
 from .test_fleet import no_threads as no_threads
-from .test_followers import written
+from .test_followers import NAME, written
+from .watched import WatchedLog
 
 PONG = '{"type":"pong"}'
 ENDS = '{"type":"user_turn_end"}'
+ENDED = frozenset({"sent", "not-sent", "in-doubt"})
 STARTS = '{"type":"user_turn_start"}'
 
 
@@ -121,3 +128,39 @@ async def test_a_resume_of_the_session_is_harmless_for_who_attached_later(
             await again.sent()
         assert isinstance(turn.outcome, rt.TurnCompleted)
         assert turn.outcome.message is not None
+
+
+async def test_what_ended_before_the_jump_of_a_lost_owner_stays_so(
+    realtime_server: RealtimeServer, autojump_clock: trio.testing.MockClock
+) -> None:
+    """It was lost before it repeated how commands had ended; nothing is sent again."""
+    log = WatchedLog()
+    await log.create(NAME, Spec())
+    (seat,) = await log.seats()
+    claim = await log.seize(seat, "lost")
+    assert claim is not None
+    event = RemoveWorkspaceEvent(name="w")
+    for key in ("early", "sent", "accepted", "unread"):
+        await log.put_command(NAME, key, "event", Codec().encode(event))
+    items: list[LogItem] = [RemoteEntry(1, "accepted"), RemoteEntry(1, "sent")]
+    await log.append(claim, 1, [(1.0, [header(), *items])])
+    await log.put_gap(claim, LogGap(first=4, last=5, why="jumped"), None)
+    items = [RemoteEntry(2, "accepted"), RemoteEntry(2, "sent"), RemoteEntry(3, "accepted")]
+    await log.append(claim, 6, [(1.0, items)])
+    whole = write_snapshot(StateSnapshot(position=9, at=1.0, cut=LogFold().cut()))
+    snapshot = StoredSnapshot(position=9, data=whole)
+    await log.put_gap(claim, LogGap(first=9, last=9, why="jumped"), snapshot)
+    async with served(realtime_server, log) as session:
+        statuses = {
+            key: (await session.send(event, key=key)).status
+            for key in ("early", "sent", "accepted", "unread")
+        }
+        assert statuses == {
+            "early": "sent",
+            "sent": "sent",
+            "accepted": "in-doubt",
+            "unread": "in-doubt",
+        }
+        assert not [each for each in realtime_server.seen if each.type == event.type]
+    ends = [each for each in set(log.words()) if each.status in ENDED]
+    assert sorted(each.number for each in ends) == [1, 2, 3, 4]
