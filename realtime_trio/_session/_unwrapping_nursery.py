@@ -1,4 +1,4 @@
-"""A nursery that ends with its body and raises the errors of the body without a group."""
+"""Nurseries that end with their body and raise the errors of the body without a group."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import trio
 
 from ._first_cause import first_cause
 
-__all__ = ["unwrapping_nursery"]
+__all__ = ["outliving_nursery", "unwrapping_nursery"]
 
 
 @asynccontextmanager
@@ -30,3 +30,24 @@ async def unwrapping_nursery() -> AsyncGenerator[trio.Nursery, None]:
             raise failure
         finally:
             del failure  # it refers to this frame
+
+
+@asynccontextmanager
+async def outliving_nursery() -> AsyncGenerator[trio.Nursery, None]:
+    """Return a nursery whose tasks run until the body has ended, also when that is cancelled.
+
+    Errors are raised as in :func:`unwrapping_nursery`.
+    """
+    scope = trio.CancelScope(shield=True)
+
+    async def hold(task_status: trio.TaskStatus[trio.Nursery]) -> None:
+        with scope:
+            async with trio.open_nursery() as nursery:
+                task_status.started(nursery)
+                await trio.sleep_forever()
+
+    async with unwrapping_nursery() as outer:
+        try:
+            yield await outer.start(hold)
+        finally:
+            scope.cancel()

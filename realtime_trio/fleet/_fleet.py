@@ -8,7 +8,7 @@ from typing import cast, final
 
 from .._config import ClientConfig
 from .._needs_trio import check_trio
-from .._session._unwrapping_nursery import unwrapping_nursery
+from .._session._unwrapping_nursery import outliving_nursery, unwrapping_nursery
 from ._fleet_log import FleetLog, NoSuchSession, Seat, Spec
 from ._follower import Follower
 from ._remote_session import RemoteSession
@@ -72,9 +72,11 @@ class Fleet:
         follower = Follower(self._log, self._readers, seat, config or self._config)
         await follower.begin()
         async with unwrapping_nursery() as nursery:
-            nursery.start_soon(follower.pipeline.run)
-            nursery.start_soon(follower.run)
-            yield RemoteSession(self._log, follower)
+            nursery.start_soon(follower.hold)
+            try:
+                yield RemoteSession(self._log, follower)
+            finally:
+                follower.leave()
 
 
 @asynccontextmanager
@@ -88,7 +90,7 @@ async def open_fleet(
     the body are raised bare.
     """
     check_trio("fleet.open_fleet")
-    async with log.opened(), unwrapping_nursery() as nursery:
+    async with log.opened(), outliving_nursery() as nursery:
         yield Fleet(log, ShardReaders(log, nursery), config or ClientConfig())
 
 

@@ -75,6 +75,7 @@ class Follower:
         self.commands: FollowerCommands = FollowerCommands(marks, playback.answer)
         self.pipeline.observe(Lane.TEXT, self.commands.turns.observe)
         self.pipeline.observe(Lane.AUDIO, playback.observe)
+        self._scope = trio.CancelScope(shield=True)
         self.putting: trio.Lock = trio.Lock()
         self.position: int = 0
         """The position of the last entry that was handed to the lanes."""
@@ -109,6 +110,20 @@ class Follower:
     def _restore(self, cut: StateCut) -> None:
         restore_folds(self.pipeline.folds, cut)
         self.commands.continue_from(self.pipeline.state)
+
+    async def hold(self) -> None:
+        """Follow, and run the lanes, until :meth:`leave`.
+
+        Shielded: when the body of the block is cancelled, it still sees its last commands through.
+        """
+        with self._scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self.pipeline.run)
+                await self.run()
+
+    def leave(self) -> None:
+        """End :meth:`hold`."""
+        self._scope.cancel()
 
     async def run(self) -> None:
         """Follow until cancelled."""
