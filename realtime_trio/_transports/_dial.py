@@ -121,7 +121,7 @@ def parse_url(url: str) -> Target:
     )
 
 
-def http_status(head: bytes) -> int | None:
+def http_status(head: bytes | bytearray) -> int | None:
     """Read the status from the first bytes of an answer; ``None`` if they do not contain it yet."""
     match = _STATUS_LINE.match(head)
     return None if match is None else int(match[1])

@@ -13,8 +13,8 @@ from typing import Final, final
 
 import trio
 
-from . import _dial as dial
 from ._direct import reader_of
+from ._interim_answers import AnswerReader
 from ._upgrade_answer import UpgradeAnswer, read_answer
 
 __all__ = ["CHUNK", "WatchedStream"]
@@ -38,7 +38,6 @@ class WatchedStream(trio.abc.Stream):
         self.torn = False
         self.demanded = False
         self.opened = False
-        self.status: int | None = None
         self.answer: UpgradeAnswer | None = None  # set if the upgrade was refused
         self._secrets = secrets
         # Cancelled when the upgrade fails; the library would wait for it forever.
@@ -56,7 +55,7 @@ class WatchedStream(trio.abc.Stream):
         self._read_some = reader_of(stream, CHUNK)
         self._reading = self._writing = False
         self._stream = stream
-        self._head = b""
+        self._head = AnswerReader()
         self._ahead = 0
         self._max_buffer = max_buffer
         self._gate = trio.lowlevel.ParkingLot()
@@ -99,28 +98,38 @@ class WatchedStream(trio.abc.Stream):
             await self._gate.park()
         try:
             data = await self._read_some()
+            self._reading = False
+            self.received += len(data)
+            if not self.opened:
+                data = await self._read_answer(data)
         except trio.BrokenResourceError:
             self._give_up()
             raise
-        self._reading = False
-        self.received += len(data)
         self._ahead += len(data)
-        if not self.opened:
-            await self._look_at_answer(data)
         return data
 
-    async def _look_at_answer(self, data: bytes | bytearray) -> None:
-        if self.status is None:
-            self._head += data
-            self.status = dial.http_status(self._head)
-        if self.status is not None and self.status >= 200:
+    @property
+    def status(self) -> int | None:
+        """The status of the answer to the upgrade, once it is known."""
+        return self._head.status
+
+    async def _read_answer(self, data: bytes) -> bytes:
+        """Return the part of the answer that the library may see."""
+        head = self._head
+        try:
+            while not (begun := head.feed(data)) and data:
+                data = await self._read_some()
+                self.received += len(data)
+        except OverflowError as exc:
+            raise trio.BrokenResourceError(str(exc)) from None
+        if head.status is not None and head.status >= 200:
             # Hide it from the library, which would wait for the body and then raise.
             message = "the upgrade was refused"
-            self.answer = await read_answer(self._stream.receive_some, self._head, self._secrets)
-            self._give_up()
+            self.answer = await read_answer(self._stream.receive_some, begun, self._secrets)
             raise trio.BrokenResourceError(message)
         if not data:
             self._give_up()
+        return begun
 
     def _give_up(self) -> None:
         if not self.opened:

@@ -13,6 +13,7 @@ from websockets.protocol import State
 from websockets.uri import WebSocketURI
 
 from . import _dial as dial
+from ._interim_answers import AnswerReader
 from ._upgrade_answer import read_answer
 
 __all__ = ["new_protocol", "upgrade"]
@@ -49,27 +50,26 @@ async def upgrade(
         request.headers.pop(name, None)
         request.headers[name] = value
     protocol.send_request(request)
-    head = tail = early = b""
+    head = AnswerReader()
+    tail = early = b""
     received = 0
-    status: int | None = None
     try:
         await stream.send_all(b"".join(protocol.data_to_send()))
         while protocol.state is State.CONNECTING and protocol.handshake_exc is None:
             data = bytes(await stream.receive_some(dial.CHUNK))
             received += len(data)
-            head = head + data if status is None else head
-            status = dial.http_status(head)
-            if status is not None and status >= 200:
+            begun = head.feed(data)
+            if head.status is not None and head.status >= 200:
                 # The library would read the body first, which may never end.
-                said = await read_answer(stream.receive_some, head, target.secrets)
-                raise dial.refusal(target.place, status, said)
-            if data:
-                answer, early = _split(data, tail)
+                said = await read_answer(stream.receive_some, begun, target.secrets)
+                raise dial.refusal(target.place, head.status, said)
+            if begun:
+                answer, early = _split(begun, tail)
                 tail = (tail + answer)[-3:]
                 protocol.receive_data(answer)
-            else:
+            if not data:
                 protocol.receive_eof()
-    except (trio.BrokenResourceError, trio.ClosedResourceError):
+    except (trio.BrokenResourceError, trio.ClosedResourceError, OverflowError):
         raise dial.refusal(target.place, None) from None
     if protocol.handshake_exc is not None:
         # Not as the cause: it may quote the server's answer.

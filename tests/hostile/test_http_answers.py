@@ -182,3 +182,66 @@ async def test_an_answer_to_the_upgrade_that_is_none_is_a_failed_connection(
                 await client.ready()
     assert str(caught.value).isprintable()
     assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+# -- interim answers before the last one ---------------------------------------------------
+
+HINTS = b"HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\n\r\n"
+INTERIM: dict[str, bytes] = {
+    "hints": HINTS,
+    "a hundred hints": HINTS * 100,
+    "go on, and it works on it": b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 x\r\na: b\r\n\r\n",
+    "lines that end with LF": b"HTTP/1.1 103 x\nlink: x\n\n",
+    "an old version": b"HTTP/1.0 199\r\n\r\n",
+}
+CONNECTORS = [rt.TrioWebsocketConnector, rt.WebsocketsConnector]
+AnyConnector = type[rt.TrioWebsocketConnector] | type[rt.WebsocketsConnector]
+GREETING = b"\x81\x05Hello"
+
+
+def parts_of(answer: bytes, size: int) -> list[bytes]:
+    return [answer[at : at + size] for at in range(0, len(answer), size)]
+
+
+@pytest.mark.parametrize("connector", CONNECTORS)
+@pytest.mark.parametrize("size", [1, 7, 2**16])
+@pytest.mark.parametrize("name", list(INTERIM))
+async def test_interim_answers_before_the_upgrade_are_skipped(
+    name: str, size: int, connector: AnyConnector
+) -> None:
+    """However they arrive, and whatever follows the answer."""
+
+    async def serve(stream: trio.abc.Stream) -> None:
+        answer = INTERIM[name] + accepted()(await whole(stream)) + GREETING
+        for part in parts_of(answer, max(size, len(answer) // 200)):
+            await stream.send_all(part)
+            await trio.lowlevel.checkpoint()
+        await trio.sleep_forever()
+
+    async with serving(serve) as house, trio.open_nursery() as nursery:
+        with trio.fail_after(10):
+            link = await connector(close_timeout=0.0).connect(f"ws://{house}/", nursery)
+            assert await link.receive() == "Hello"
+            await link.aclose()
+
+
+@pytest.mark.parametrize("connector", CONNECTORS)
+async def test_a_refusal_after_interim_answers_says_its_status(connector: AnyConnector) -> None:
+    made = HINTS + reply(b"retry-after: 7", body=b"too busy", status=b"503 x")
+    async with serving(answering(lambda _: made)) as house, trio.open_nursery() as nursery:
+        with pytest.raises(rt.ConnectionFailed, match="503: too busy") as caught:
+            await connector().connect(f"ws://{house}/", nursery)
+    assert (caught.value.status, caught.value.retry_after) == (503, 7.0)
+
+
+@pytest.mark.parametrize("connector", CONNECTORS)
+@pytest.mark.parametrize(
+    "answer",
+    [HINTS, HINTS[:-2], HINTS[:20], HINTS[:9], b"HTTP/1.1 103 " + b"x" * MIB, HINTS * 9999],
+)
+async def test_interim_answers_alone_are_no_answer(answer: bytes, connector: AnyConnector) -> None:
+    """A server may also send them without end."""
+    async with serving(answering(lambda _: answer)) as house, trio.open_nursery() as nursery:
+        with pytest.raises(rt.ConnectionFailed, match="did not complete the upgrade") as caught:
+            await connector().connect(f"ws://{house}/", nursery)
+    assert caught.value.status is None
