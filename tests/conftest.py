@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+
 import hypothesis
+import pytest
 
 from tests.source import PACKAGE, ROOT
 
@@ -17,3 +21,12 @@ pytest_plugins = (
 # prints the blob that repeats it.
 hypothesis.settings.register_profile("suite", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("suite")
+
+
+@pytest.fixture(autouse=True)
+def no_handlers_of_other_tests() -> Iterator[None]:
+    """A lane with custom handlers always runs as a task: those of a test end with the test."""
+    yield
+    fold = sys.modules.get(f"{PACKAGE}._handlers._fold")
+    for handlers in () if fold is None else fold._CUSTOM.values():
+        handlers.clear()

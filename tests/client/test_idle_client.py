@@ -14,17 +14,10 @@ from realtime_trio import events as ev
 from realtime_trio._client._client import Client, open_client
 from realtime_trio._config import ClientConfig
 from realtime_trio._idle import EMPTY
-from realtime_trio._lanes import _lane
 from realtime_trio._outbound._send_queue import Entry, EntryQueue
 from realtime_trio.server import open_server
 
 SILENT = ClientConfig(ping_interval=None, turn_silence=None)
-
-
-@pytest.fixture(autouse=True)
-def no_custom_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Remove custom handlers of earlier tests, because a lane needs its task for them."""
-    monkeypatch.setattr(_lane, "has_custom_handlers", lambda _lane: False)
 
 
 def _tasks(client: Client) -> list[str]:

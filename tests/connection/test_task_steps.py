@@ -11,7 +11,6 @@ import trio.testing
 from realtime_trio._client._client import open_client
 from realtime_trio._config import ClientConfig
 from realtime_trio._core._notifications import MessageStreaming
-from realtime_trio._lanes import _lane
 from realtime_trio._transports._trio_websocket import TrioWebsocketConnector
 from realtime_trio._transports._websockets import WebsocketsConnector
 from tests.lanes.flow import delta
@@ -42,11 +41,9 @@ class Counted(trio.abc.Instrument):
     ],
 )
 async def test_an_event_at_a_steady_pace_takes_two_steps(
-    connector: Connector, steps: dict[str, int], monkeypatch: pytest.MonkeyPatch
+    connector: Connector, steps: dict[str, int]
 ) -> None:
     """One reads and folds it, one receives it; no lane task and no inbox in between."""
-    # Other tests may have registered custom handlers, which run in the lane's task.
-    monkeypatch.setattr(_lane, "has_custom_handlers", lambda _lane: False)
     heard = trio.Event()
     pieces: list[str] = []
     streams: list[trio.abc.Stream] = []

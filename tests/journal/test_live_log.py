@@ -498,12 +498,8 @@ async def test_snapshots_of_a_long_conversation_become_rare(
 
 
 @pytest.mark.parametrize("alone", [True, False])
-async def test_a_frame_is_logged_before_anything_follows_from_it(
-    alone: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_frame_is_logged_before_anything_follows_from_it(alone: bool) -> None:
     """Also a frame that the receive task handles itself, as in paced traffic."""
-    # Another test of the same process may have registered one.
-    monkeypatch.setattr("realtime_trio._lanes._lane.has_custom_handlers", lambda _lane: False)
     life = await begin(MemoryJournal())
     pipeline = Pipeline(ClientConfig(), clock=now)
     life.begin(pipeline, Limits(), now())

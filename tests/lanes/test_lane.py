@@ -137,17 +137,10 @@ async def test_feeding_is_not_a_checkpoint_while_there_is_room() -> None:
             await pipeline.feed([delta()])
 
 
-@pytest.fixture
-def built_in_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Remove custom handlers that other tests registered."""
-    monkeypatch.setattr(_lane, "has_custom_handlers", lambda _lane: False)
-
-
 def _steps_of_lanes(steps: Steps) -> int:
     return sum(name.endswith(" lane") for name in steps.names)
 
 
-@pytest.mark.usefixtures("built_in_only")
 def test_an_idle_lane_is_handled_by_the_task_that_feeds_it() -> None:
     """No other task has to run before the subscriber."""
     steps = Steps()
@@ -170,7 +163,6 @@ def test_an_idle_lane_is_handled_by_the_task_that_feeds_it() -> None:
     trio.run(main, instruments=[steps])
 
 
-@pytest.mark.usefixtures("built_in_only")
 async def test_the_lanes_task_continues_after_a_step_in_place() -> None:
     """The feeding task handles one batch; lower lanes wait for the one above."""
     async with running(coalesce=False, batch_size=2) as pipeline:
@@ -181,7 +173,6 @@ async def test_the_lanes_task_continues_after_a_step_in_place() -> None:
         assert pipeline.statistics().total.depth == 0
 
 
-@pytest.mark.usefixtures("built_in_only")
 async def test_a_blocked_lane_is_not_handled_in_place() -> None:
     """Its entries wait; the lanes below do not."""
     async with running() as pipeline:
@@ -571,11 +562,8 @@ async def test_a_waiting_feed_ends_with_the_pipeline() -> None:
         pipeline.close()
 
 
-async def test_a_feed_whose_steps_make_room_does_not_wait(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_feed_whose_steps_make_room_does_not_wait() -> None:
     """No step of the lane would wake it: the lane has nothing left."""
-    monkeypatch.setattr(_lane, "has_custom_handlers", lambda _lane: False)
     pipeline = make(text=small(3))
     async with trio.open_nursery() as nursery:
         pipeline.start(nursery)
@@ -586,11 +574,8 @@ async def test_a_feed_whose_steps_make_room_does_not_wait(
         pipeline.close(now=True)
 
 
-async def test_what_an_observer_puts_needs_no_task_of_a_lane(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_what_an_observer_puts_needs_no_task_of_a_lane() -> None:
     """The steps at the end of the take pass its mark, and handle its events and commands."""
-    monkeypatch.setattr(_lane, "has_custom_handlers", lambda _lane: False)
     pipeline = make()
     seen: list[bool] = []
 
@@ -612,11 +597,8 @@ async def test_what_an_observer_puts_needs_no_task_of_a_lane(
         pipeline.close(now=True)
 
 
-async def test_what_a_step_puts_into_a_lane_above_wakes_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_what_a_step_puts_into_a_lane_above_wakes_it() -> None:
     """The steps at the end of the take have passed that lane already."""
-    monkeypatch.setattr(_lane, "has_custom_handlers", lambda _lane: False)
     pipeline = make()
 
     def observe(_event: Any) -> None:

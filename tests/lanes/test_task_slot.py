@@ -12,18 +12,11 @@ from realtime_trio import ClientConfig
 from realtime_trio._core._local_events import LinkEvent
 from realtime_trio._core._shell_notifications import Connected
 from realtime_trio._idle import EMPTY, TaskSlot, WaitingTasks
-from realtime_trio._lanes import _lane
 from realtime_trio._lanes._overflow import Block
 from realtime_trio._lanes._pipeline import Pipeline
 from realtime_trio.events import Lane
 
 DELTA = '{"type":"text_delta","session_id":"s","content":"a"}'
-
-
-@pytest.fixture(autouse=True)
-def no_custom_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Remove custom handlers of earlier tests, because a lane needs its task for them."""
-    monkeypatch.setattr(_lane, "has_custom_handlers", lambda _lane: False)
 
 
 def _tasks(task: trio.lowlevel.Task) -> list[str]:
@@ -38,12 +31,8 @@ async def _running(nursery: trio.Nursery, pipeline: Pipeline) -> trio.lowlevel.T
     return task
 
 
-async def test_lanes_that_are_handled_in_place_have_no_task(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_lanes_that_are_handled_in_place_have_no_task() -> None:
     """Neither frames from before the start nor frames at a steady pace start one."""
-    # Other tests of this process may have registered handlers.
-    monkeypatch.setattr("realtime_trio._lanes._lane.has_custom_handlers", lambda _lane: False)
     pipeline = Pipeline(ClientConfig(), clock=lambda: 0.0)
     pipeline.post(LinkEvent(status="connected", note=Connected()))
     async with trio.open_nursery() as nursery:
