@@ -38,16 +38,20 @@ async def outliving_nursery() -> AsyncGenerator[trio.Nursery, None]:
 
     Errors are raised as in :func:`unwrapping_nursery`.
     """
-    scope = trio.CancelScope(shield=True)
-
-    async def hold(task_status: trio.TaskStatus[trio.Nursery]) -> None:
-        with scope:
-            async with trio.open_nursery() as nursery:
-                task_status.started(nursery)
-                await trio.sleep_forever()
-
     async with unwrapping_nursery() as outer:
+        nursery, scope = await outer.start(_hold_nursery)
+        # Set here: a task that shields itself while its start is cancelled never ends.
+        scope.shield = True
         try:
-            yield await outer.start(hold)
+            yield nursery
         finally:
             scope.cancel()
+
+
+async def _hold_nursery(
+    task_status: trio.TaskStatus[tuple[trio.Nursery, trio.CancelScope]],
+) -> None:
+    with trio.CancelScope() as scope:
+        async with trio.open_nursery() as nursery:
+            task_status.started((nursery, scope))
+            await trio.sleep_forever()

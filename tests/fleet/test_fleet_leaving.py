@@ -10,7 +10,8 @@ import trio.testing
 
 import realtime_trio as rt
 from realtime_trio import events as ev
-from realtime_trio.fleet import MemoryLog, RemoteSession
+from realtime_trio._session._unwrapping_nursery import outliving_nursery
+from realtime_trio.fleet import MemoryLog, RemoteSession, Spec
 from realtime_trio.server import RealtimeServer
 from realtime_trio.testing import turn, wait
 
@@ -99,3 +100,31 @@ async def test_a_fleet_is_cancelled_at_any_moment(
                             await trio.lowlevel.checkpoint()
                         scope.cancel()
             assert scope.cancelled_caught
+
+
+@pytest.mark.parametrize("rounds", range(8))
+async def test_entering_is_cancelled_at_any_moment(
+    rounds: int, autojump_clock: trio.testing.MockClock
+) -> None:
+    """The tasks that outlive the body end also if there is no body yet."""
+    for _ in range(TIMES):
+        log = MemoryLog()
+        await log.create("call-17", Spec())
+
+        async def enter(log: MemoryLog = log) -> None:
+            async with rt.fleet.open_fleet(log) as fleet, fleet.attach("call-17"):
+                await trio.sleep_forever()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(enter)
+            for _ in range(rounds):
+                await trio.lowlevel.checkpoint()
+            nursery.cancel_scope.cancel()
+
+
+async def test_a_nursery_that_outlives_its_body_is_not_entered_when_cancelled() -> None:
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        async with outliving_nursery():
+            pytest.fail("it was entered")
+    assert scope.cancelled_caught
