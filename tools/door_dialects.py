@@ -147,6 +147,13 @@ BLOCKING: Final = Dialect(
         (r"await\s+(:meth:`sent`)", r"call \1"),
         (r"; the same as awaiting the object", ""),
         (r"is cancelled\s+or\s+raises", "raises"),
+        (r";\s+cancelling\s+one\s+of\s+them\s+does\s+not\s+affect\s+the\s+others", ""),
+        (r"If\s+it\s+is\s+cancelled,\s+the\s+event", "If the wait is interrupted, the event"),
+        (
+            r"A\s+cancelled\s+call\s+ends\s+the\s+downtime\s+immediately,\s+and\s+of\s+several\s+concurrent"
+            r"\s+calls\s+the\s+first\s+to\s+end\s+does\s+so",
+            "Of several concurrent calls, the first to end also ends the downtime",
+        ),
         *((rf"(\n\s*\n\s*){sentence}\s+(?=\S)", r"\1") for sentence in _ONLY_ASYNC),
         *((rf"\s+{sentence}", "") for sentence in _ONLY_ASYNC),
     ),

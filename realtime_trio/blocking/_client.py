@@ -185,7 +185,7 @@ class Client(Commands):
         :class:`~realtime_trio.TurnCancelled`. Otherwise it returns when the server confirms the
         cancel, even if no turn is running. A confirmation received before the turn of the
         input has begun has cancelled nothing, so the cancel is sent once more when it begins.
-        Concurrent callers share one request; cancelling one of them does not affect the others.
+        Concurrent callers share one request.
         Raises :class:`~realtime_trio.NotSent` or :class:`~realtime_trio.InDoubt` if no confirmation
         arrives, neither on the socket nor by REST.
         """

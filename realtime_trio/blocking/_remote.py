@@ -227,11 +227,10 @@ class RemoteSession(Mirror[NativeRemoteSession]):
         """Queue an event for the session; its owner sends the events in order.
 
         ``key`` identifies the command: a key that was used before returns the receipt of the
-        earlier command. ``force`` as in :meth:`realtime_trio.Client.send`.
-        If it is cancelled, the event may still be queued; with a key, call again to find out.
-        Raises :class:`~realtime_trio.JournalError` if the log fails,
-        :class:`~realtime_trio.ClosedError` once this process has detached, and ``TypeError`` or
-        ``ValueError`` as a client does.
+        earlier command. ``force`` as in :meth:`realtime_trio.Client.send`. If the wait is
+        interrupted, the event may still be queued; with a key, call again to find out. Raises
+        :class:`~realtime_trio.JournalError` if the log fails, :class:`~realtime_trio.ClosedError`
+        once this process has detached, and ``TypeError`` or ``ValueError`` as a client does.
         """
         return RemoteReceipt(
             self._door, self._door.call(self._native.send, event, key=key, force=force)

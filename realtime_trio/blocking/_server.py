@@ -221,8 +221,8 @@ class RealtimeServer(Mirror[NativeRealtimeServer]):
         """Behave like a server that is killed and started again ``downtime`` seconds later.
 
         Every link is aborted. UI sessions and running turns are lost; chat sessions are kept.
-        Connections are refused until the call returns. A cancelled call ends the downtime
-        immediately, and of several concurrent calls the first to end does so.
+        Connections are refused until the call returns. Of several concurrent calls, the first to
+        end also ends the downtime.
         """
         self._door.call(self._native.restart, downtime)
 
