@@ -101,7 +101,8 @@ def _names() -> dict[str, list[str]]:
             things.append(thing)
             public.setdefault(id(thing), []).append(f"{module.__name__}.{name}")
             home = f"{getattr(thing, '__module__', '')}.{getattr(thing, '__qualname__', name)}"
-            homes[home] = id(thing)
+            if not home.startswith("typing."):  # an alias of Literal is not all of Literal
+                homes[home] = id(thing)
     names = {home: public[key] for home, key in homes.items()}
     return names | {name: all_ for all_ in public.values() for name in all_}
 
