@@ -8,6 +8,7 @@ import functools
 import importlib
 import re
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -41,6 +42,7 @@ html_theme = "furo"
 html_title = f"realtime_trio {release}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_search_scorer = str(Path(__file__).parent / "_tools" / "search_order.js")
 
 # Copy programs and commands, without prompts, but not their output.
 copybutton_selector = "div:not(.highlight-text) > div.highlight > pre"
