@@ -205,11 +205,13 @@ def _shorten_defaults(
     return _REPR.sub("...", re.sub(r"\bNOTHING\b", "...", signature)), returns
 
 
-_modules_of_bases: dict[tuple[str, str], str] = {}
+_modules_of_members: dict[tuple[str, str], str] = {}
 
 
-def _link_inherited_members(app: Sphinx, doctree: Any) -> None:
-    """Let viewcode find a member in the class that defines it, often a private base class."""
+def _link_members(app: Sphinx, doctree: Any) -> None:
+    """Let viewcode find a member in the class that defines it, often a private base class. By
+    itself it finds no properties either.
+    """
     for node in doctree.findall(desc_signature):
         module, cls, member = node.get("module"), node.get("class"), node.get("fullname")
         if not (module and cls):
@@ -217,13 +219,12 @@ def _link_inherited_members(app: Sphinx, doctree: Any) -> None:
         owner = functools.reduce(getattr, cls.split("."), importlib.import_module(module))
         name = member.rpartition(".")[2]
         definer = next((base for base in owner.__mro__ if name in vars(base)), owner)
-        if definer is not owner:
-            node["fullname"] = f"{definer.__qualname__}.{name}"
-            _modules_of_bases[module, node["fullname"]] = definer.__module__
+        node["fullname"] = f"{definer.__qualname__}.{name}"
+        _modules_of_members[module, node["fullname"]] = definer.__module__
 
 
-def _find_module_of_base(app: Sphinx, module: str, name: str) -> str | None:
-    return _modules_of_bases.get((module, name))
+def _find_module_of_member(app: Sphinx, module: str, name: str) -> str | None:
+    return _modules_of_members.get((module, name))
 
 
 # Sections of the protocol's description, which is not part of these pages.
@@ -263,10 +264,10 @@ def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
     app.connect("autodoc-process-docstring", _leave_sections_out)
     app.connect("missing-reference", _resolve)
-    app.connect("doctree-read", _link_inherited_members, priority=400)
+    app.connect("doctree-read", _link_members, priority=400)
     app.connect("doctree-read", _leave_builtins_alone)
     app.connect("doctree-read", _prefer_the_native_class)
     app.connect("autodoc-process-signature", _shorten_defaults)
-    app.connect("viewcode-follow-imported", _find_module_of_base)
+    app.connect("viewcode-follow-imported", _find_module_of_member)
     app.connect("html-page-context", _link_back_to_documentation)
     app.connect("html-collect-pages", _list_modules_with_pages, priority=400)
