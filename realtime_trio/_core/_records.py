@@ -22,13 +22,13 @@ from ._values import Log, Recent
 __all__ = [
     "EMPTY",
     "SEEN_LIMIT",
-    "CallOfId",
     "CallStage",
     "Delegation",
     "DelegationKey",
     "KnownCall",
     "Record",
     "SessionDraft",
+    "StoredCall",
     "WaitingTool",
     "differs",
     "equal_but",
@@ -95,25 +95,26 @@ class CallStage(IntEnum):
     ENDED = 6
 
 
-class CallOfId(msgspec.Struct, frozen=True, gc=False):
-    """A call whose id is the key under which it is stored.
+class StoredCall(msgspec.Struct, frozen=True, gc=False):
+    """The fields of a :class:`~realtime_trio.ToolCall`.
 
     Older states keep their values, so a session holds several for each tool. Unlike a
-    :class:`~realtime_trio.ToolCall`, one costs the garbage collector nothing.
+    ``ToolCall``, one costs the garbage collector nothing.
     """
 
+    id: str
     name: str
     input: Mapping[str, Any]
     type: str
 
     @classmethod
-    def of(cls, call: ToolCall) -> CallOfId:
-        """Take a call's other fields."""
-        return cls(call.name, call.input, call.type)
+    def of(cls, call: ToolCall) -> StoredCall:
+        """Take a call's fields."""
+        return cls(call.id, call.name, call.input, call.type)
 
-    def with_id(self, call_id: str) -> ToolCall:
-        """Return the whole call."""
-        return ToolCall(id=call_id, name=self.name, input=self.input, type=self.type)
+    def whole(self) -> ToolCall:
+        """Return the call."""
+        return ToolCall(id=self.id, name=self.name, input=self.input, type=self.type)
 
 
 class KnownCall(msgspec.Struct, frozen=True, gc=False):
@@ -127,7 +128,7 @@ class KnownCall(msgspec.Struct, frozen=True, gc=False):
     """
 
     stage: CallStage
-    call: CallOfId | None = None
+    call: StoredCall | None = None
     since: int = 0
     message_id: str = ""
     position: int = 0

@@ -49,7 +49,7 @@ def match_announced(txn: TextTransaction, event: SubsessionStartedEvent) -> None
         known = txn.known(key) if key[0] == event.session_id else None
         if known is None or known.start_mark is None or known.announced or known.call is None:
             continue
-        call = known.call.with_id(key[1])
+        call = known.call.whole()
         fit = _fit(call, event)
         if best is None or fit > best[0]:
             best = fit, key, known, call

@@ -6,7 +6,7 @@ from typing import Literal
 
 from .._core import _constructors as make
 from .._core._notifications import ToolNotification, ToolStatus
-from .._core._records import CallOfId, CallStage, KnownCall, waiting_tool
+from .._core._records import CallStage, KnownCall, StoredCall, waiting_tool
 from .._core._state import ActiveTool, TextSlice, active_tool
 from .._core._values import evolve
 from ..events import Lane, ToolCall, ToolCallEvent, ToolSelectDeltaEvent
@@ -89,10 +89,8 @@ def _named_by_results(txn: TextTransaction, event: ToolCallEvent) -> tuple[ToolC
         return ()
     calls = txn.record(event.session_id).calls
     named = {result.tool_use_id: None for result in event.tool_results}
-    known = [(call_id, calls.get(call_id)) for call_id in named]
-    return tuple(
-        each.call.with_id(call_id) for call_id, each in known if each is not None and each.call
-    )
+    known = [calls.get(call_id) for call_id in named]
+    return tuple(each.call.whole() for each in known if each is not None and each.call)
 
 
 def _finish(
@@ -153,7 +151,7 @@ def _announce(
     stage = CallStage.PREPARING if status == "preparing" else CallStage.EXECUTING
     txn.tools[key] = active_tool(*key, call.name, status, call.input)
     start_mark = None if status == "preparing" else _delegations.start_mark(txn, call)
-    txn.note(key, KnownCall(stage, CallOfId.of(call), start_mark=start_mark))
+    txn.note(key, KnownCall(stage, StoredCall.of(call), start_mark=start_mark))
     txn.emit(_tool_note(key, call, status))
 
 
@@ -168,7 +166,7 @@ def _move(
     txn.tools[key] = active_tool(*key, call.name, status, call.input)
     known = txn.known(key) or KnownCall(stage)
     start_mark = known.start_mark if status == "preparing" else _delegations.start_mark(txn, call)
-    txn.note(key, evolve(known, stage=stage, call=CallOfId.of(call), start_mark=start_mark))
+    txn.note(key, evolve(known, stage=stage, call=StoredCall.of(call), start_mark=start_mark))
 
 
 def _tool_note(key: Key, call: ToolCall, status: ToolStatus) -> ToolNotification:

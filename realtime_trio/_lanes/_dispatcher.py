@@ -105,11 +105,12 @@ class Dispatcher:
     def handle(self, event: Incoming, size: int, at: float, weight: int = 1) -> None:
         """Fold one event, or one that stands for ``weight``, and dispatch what follows."""
         subscribers = self.subscribers
-        found = subscribers.found
         cls = event.__class__
         if cls is Command:
             notes = cast("Command", event).run() or ()
+            found = subscribers.found
         else:
+            found = subscribers.found
             fold = self.fold
             notes = fold.step(event, at, weight)
             if cls is Reading:  # its subscribers get the event that it contains

@@ -44,6 +44,8 @@ _LOCAL = frozenset(
 # By lane and class: the class to which applications subscribe. ``None`` for events that are
 # dispatched by another lane, or by none. All clients share the tables.
 _SUBSCRIBED: Final[dict[Lane, dict[type, type[Any] | None]]] = {lane: {} for lane in Lane}
+# What a lane finds that has never had a subscription. All lanes share it.
+_NOBODY: Final[dict[type, tuple[Buffer, ...]]] = {}
 
 
 def _subscribed_class(lane: Lane, cls: type[Any]) -> type[Any] | None:
@@ -68,7 +70,7 @@ class Subscribers:
     def __init__(self, lane: Lane) -> None:
         self._lane = lane
         self._buffers: list[tuple[Buffer, tuple[type, ...]]] = []
-        self.found: dict[type, tuple[Buffer, ...]] = {}
+        self.found: dict[type, tuple[Buffer, ...]] = _NOBODY
         self.all: tuple[Buffer, ...] = ()
         self.blocking: tuple[Buffer, ...] = ()
         self.streaming: tuple[Buffer, ...] = ()
@@ -87,6 +89,8 @@ class Subscribers:
         self._changed()
 
     def _changed(self) -> None:
+        if self.found is _NOBODY:
+            self.found = {}
         self.found.clear()
         self.all = tuple(buffer for buffer, _ in self._buffers)
         self.blocking = tuple(buffer for buffer, _ in self._buffers if buffer.may_block)

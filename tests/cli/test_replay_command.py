@@ -246,7 +246,10 @@ def test_a_transcript_shows_deeply_nested_values(transcript: Transcript) -> None
         + f'{{"t":0,"dir":"gap","conn":"A","token":{deep}}}\n'.encode()
         + f'{{"__ctl":"note","x":{deep}}}\n'.encode()
     )
-    assert [line.split()[1:] for line in lines[1:3]] == [["→", "sent", "A", "…"], ["gap", "A", "…"]]
+    sent, gap = (line.split()[1:] for line in lines[1:3])
+    # How deep an interpreter can search for secrets depends on its version.
+    assert sent in (["→", "sent", "A", "…"], ["→", "sent", "A", f"x={'[' * 57}…"])
+    assert gap in (["gap", "A", "…"], ["gap", "A", "token=<redacted>"])
     assert lines[3].split()[1:] == ["control", "note"]
 
 
