@@ -63,6 +63,12 @@ def _bare(axes: Any) -> None:
         axes.spines[side].set_visible(False)
 
 
+def _rows(axes: Any, names: Sequence[str]) -> None:
+    """Name the bars, from the top. A large chart has no more room at its ends than a small one."""
+    axes.set_yticks(list(range(len(names))), names)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+
+
 def bars(answer: Answer) -> list[str]:
     """Draw the medians of a question, one picture per unit; whiskers span the quartiles. A unit
     with curves already has a picture.
@@ -98,8 +104,7 @@ def _bars(group: list[Series]) -> str:
         xerr=[[max(0.0, v) for v in lows], [max(0.0, v) for v in highs]],
         error_kw={"ecolor": _INK, "elinewidth": 0.8, "capsize": 2},
     )
-    axes.set_yticks(list(places), [series.name for series in group])
-    axes.invert_yaxis()
+    _rows(axes, [series.name for series in group])
     positive = [value for value in medians if value > 0]
     if positive and max(positive) / min(positive) > 50:
         axes.set_xscale("log")
@@ -215,8 +220,7 @@ def shares(lines: Sequence[Share]) -> str | None:
     colours = [_GREEN if line.held else _RED for line in lines]
     axes.barh(places, [line.used for line in lines], height=0.62, color=colours)
     axes.axvline(1, color=_INK, linewidth=1)
-    axes.set_yticks(list(places), [fill(line.what, 44) for line in lines])
-    axes.invert_yaxis()
+    _rows(axes, [fill(line.what, 44) for line in lines])
     for place, line in zip(places, lines, strict=True):
         text = f" {line.text}"
         axes.annotate(text, (line.used, place), va="center", fontsize=8, bbox=_ON_WHITE)

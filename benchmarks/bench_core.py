@@ -49,4 +49,4 @@ def measure(kit: Kit) -> None:
     _beside_json(kit, "deltas", text_deltas(len(frames)))
     for name, found in recordings():
         _beside_json(kit, name, *_often_enough(found))
-    kit.note("json.loads reads str in less time than bytes, which it has to decode first")
+    kit.note("a str takes json.loads less time than bytes, which it has to decode first")

@@ -58,7 +58,7 @@ def _over(
 
 def measure(kit: Kit) -> None:
     """Measure sessions by rates, subjects in turn. Clients have one subscriber each."""
-    kit.note("the floor is a trio program with two tasks a session and nothing else (_paced)")
+    kit.note("the floor is a trio program with two tasks a session and nothing else")
     shapes = QUICK if kit.quick else [((s, r), 3) for s in SESSIONS for r in RATES]
     with flood_server() as url:
         subjects = _subjects(kit)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import builtins
+import enum
 import functools
 import importlib
 import re
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from sphinx.addnodes import pending_xref
+from sphinx.addnodes import desc_signature, pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
@@ -33,10 +35,14 @@ extensions = [
 exclude_patterns = ["_build", "newsfragments", "benchmark-report.md"]
 myst_heading_anchors = 3
 
+# Typographic quotes and ellipses; "--" is the start of an option, not a dash.
+smartquotes_action = "qe"
+
 html_theme = "furo"
 html_title = f"realtime_trio {release}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_search_scorer = str(Path(__file__).parent / "_tools" / "search_order.js")
 
 # Copy programs and commands, without prompts, but not their output.
 copybutton_selector = "div:not(.highlight-text) > div.highlight > pre"
@@ -97,7 +103,8 @@ def _names() -> dict[str, list[str]]:
             things.append(thing)
             public.setdefault(id(thing), []).append(f"{module.__name__}.{name}")
             home = f"{getattr(thing, '__module__', '')}.{getattr(thing, '__qualname__', name)}"
-            homes[home] = id(thing)
+            if not home.startswith("typing."):  # an alias of Literal is not all of Literal
+                homes[home] = id(thing)
     names = {home: public[key] for home, key in homes.items()}
     return names | {name: all_ for all_ in public.values() for name in all_}
 
@@ -173,6 +180,10 @@ def _prefer_the_native_class(app: Sphinx, doctree: Any) -> None:
                     break
 
 
+# A repr such as ``<function f>``; those of lambdas have another pair of brackets inside.
+_REPR = re.compile(r"<(?:[^<>]|<[^<>]*>)*>")
+
+
 def _shorten_defaults(
     app: Sphinx,
     what: str,
@@ -182,14 +193,42 @@ def _shorten_defaults(
     signature: str | None,
     returns: str | None,
 ) -> tuple[str, str | None] | None:
-    """Show a default without a notation (a function, a factory) as an ellipsis."""
+    """Show a default without a notation (a function, a factory) as an ellipsis. Leave out the
+    parameters of classes that nobody creates: protocols and enumerations.
+    """
     if signature is None:
         return None
-    return re.sub(r"<[^<>]*>|\bNOTHING\b", "...", signature), returns
+    if isinstance(thing, type) and (
+        issubclass(thing, enum.Enum) or getattr(thing, "_is_protocol", False)
+    ):
+        return "", None
+    return _REPR.sub("...", re.sub(r"\bNOTHING\b", "...", signature)), returns
+
+
+_modules_of_members: dict[tuple[str, str], str] = {}
+
+
+def _link_members(app: Sphinx, doctree: Any) -> None:
+    """Let viewcode find a member in the class that defines it, often a private base class. By
+    itself it finds no properties either.
+    """
+    for node in doctree.findall(desc_signature):
+        module, cls, member = node.get("module"), node.get("class"), node.get("fullname")
+        if not (module and cls):
+            continue
+        owner = functools.reduce(getattr, cls.split("."), importlib.import_module(module))
+        name = member.rpartition(".")[2]
+        definer = next((base for base in owner.__mro__ if name in vars(base)), owner)
+        node["fullname"] = f"{definer.__qualname__}.{name}"
+        _modules_of_members[module, node["fullname"]] = definer.__module__
+
+
+def _find_module_of_member(app: Sphinx, module: str, name: str) -> str | None:
+    return _modules_of_members.get((module, name))
 
 
 # Sections of the protocol's description, which is not part of these pages.
-_SECTIONS = re.compile(r"\s*\((?:protocol\.md )?§[^()]*\)")
+_SECTIONS = re.compile(r"\s*\((?:protocol(?:\.md)? )?§[^()]*\)")
 
 
 def _leave_sections_out(
@@ -207,11 +246,28 @@ def _list_modules_with_pages(app: Sphinx) -> list[Any]:
     return []
 
 
+_BACK = re.compile(r'<a class="viewcode-back" href="[^"#]*#([^"]+)">[^<]*</a>')
+
+
+def _link_back_to_documentation(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object
+) -> None:
+    """Leave out links from source to names without documentation, such as private classes."""
+    if page.startswith("_modules/"):
+        documented = app.env.domains.python_domain.objects
+        context["body"] = _BACK.sub(
+            lambda link: link[0] if link[1] in documented else "", context["body"]
+        )
+
+
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
     app.connect("autodoc-process-docstring", _leave_sections_out)
     app.connect("missing-reference", _resolve)
+    app.connect("doctree-read", _link_members, priority=400)
     app.connect("doctree-read", _leave_builtins_alone)
     app.connect("doctree-read", _prefer_the_native_class)
     app.connect("autodoc-process-signature", _shorten_defaults)
+    app.connect("viewcode-follow-imported", _find_module_of_member)
+    app.connect("html-page-context", _link_back_to_documentation)
     app.connect("html-collect-pages", _list_modules_with_pages, priority=400)

@@ -29,7 +29,9 @@ class Receipt:
     def __init__(self, name: str, log: CommandLog | None = None) -> None:
         """``name`` is the wire type of the command, for error messages."""
         self.name: str = name
+        """The wire type of the command."""
         self.status: ReceiptStatus = "queued"
+        """How far the command has come."""
         self._why = ""
         self._settled = trio.Event()
         self._log = log

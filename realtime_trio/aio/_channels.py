@@ -38,10 +38,10 @@ class Subscription(Channel[T], Generic[T]):
     It belongs to one task at a time: a second one that would have to wait gets
     :class:`~realtime_trio.BusyResourceError`. Nothing is lost when a receive is cancelled.
 
-    How it ends: after :meth:`close`, with :class:`~realtime_trio.ClosedError` immediately; when
-    the client has ended, with :class:`~realtime_trio.EndOfChannel` after the buffered items (an iteration simply
-    stops); if it did not keep up, with :class:`~realtime_trio.LaggedError` after the buffered
-    items.
+    How it ends: after :meth:`close`, with :class:`~realtime_trio.ClosedError` immediately; when the
+    client has ended, with :class:`~realtime_trio.EndOfChannel` after the buffered items (an
+    iteration simply stops); if it did not keep up, with :class:`~realtime_trio.LaggedError` after
+    the buffered items.
     """
 
     def __init__(self, door: Door, native: NativeSubscription[T]) -> None:
@@ -60,10 +60,10 @@ class Watch(Channel[T], Generic[T]):
     not delivered: the latest wins. The selector and ``==`` run in the receiving task only,
     and their errors are raised there. A value that equals the last one is not delivered again.
 
-    ``receive`` is always a checkpoint; cancelling it loses nothing. It belongs to one task
-    at a time: a second gets :class:`~realtime_trio.BusyResourceError`. When the client has ended, the last
-    value is delivered if it is new, then the channel ends. It holds no resources;
-    closing it ends a waiting task with :class:`~realtime_trio.ClosedError`.
+    ``receive`` is always a checkpoint; cancelling it loses nothing. It belongs to one task at a
+    time: a second gets :class:`~realtime_trio.BusyResourceError`. When the client has ended, the
+    last value is delivered if it is new, then the channel ends. It holds no resources; closing it
+    ends a waiting task with :class:`~realtime_trio.ClosedError`.
     """
 
     def __init__(self, door: Door, native: NativeWatch[T]) -> None:

@@ -166,7 +166,8 @@ class Client(Commands):
     def send_nowait(self, event: Event, *, force: bool = False) -> Receipt:
         """Queue an event as :meth:`send` does, without waiting.
 
-        Raises :class:`~realtime_trio.WouldBlock` if its queue is full or other tasks wait for room in it.
+        Raises :class:`~realtime_trio.WouldBlock` if its queue is full or other tasks wait for room
+        in it.
         """
         return Receipt(self._door, self._inner.send_nowait(event, force=force))
 
@@ -290,19 +291,19 @@ def open_client(
     ``headers`` are sent with each upgrade and call, ``open_stream(host, port)`` returns the
     stream to use instead of TCP. They also apply to a ``transport`` of this library.
 
-    The block starts when the first connection is open and proven. The client starts to receive
-    after the first checkpoint of the block: a subscription made before, or in the first step of a
-    task started before, misses nothing. Lost connections are replaced. Leaving always returns
-    within ``config.close_deadline`` seconds, and no task is left running.
+    The block starts when the first connection is open and proven. The client receives from then on:
+    a subscription may miss what arrived before you made it, but ``client.state`` has it. Lost
+    connections are replaced. Leaving always returns within ``config.close_deadline`` seconds, and
+    no task is left running.
 
     Raises what the body raises. Otherwise raises the reason why the client ended, not in a group:
     :class:`~realtime_trio.ConnectionFailed`, :class:`~realtime_trio.ConnectionLost` or
     :class:`~realtime_trio.AuthenticationError`, or the error of a token source. That reason also
-    replaces a ``NotSent``, ``InDoubt``, ``ClosedError`` or :class:`~realtime_trio.EndOfChannel` that the body
-    raised because the client ended; for any other error of the body it is the last cause. When the
-    client ends, the body is cancelled a second after everything that it could wait for has ended.
-    Raises ``TypeError`` for an argument of the wrong type, ``ValueError`` for one that fits no
-    server, ``RuntimeError`` outside ``trio.run``.
+    replaces a ``NotSent``, ``InDoubt``, ``ClosedError`` or :class:`~realtime_trio.EndOfChannel`
+    that the body raised because the client ended; for any other error of the body it is the last
+    cause. When the client ends, the body is cancelled a second after everything that it could wait
+    for has ended. Raises ``TypeError`` for an argument of the wrong type, ``ValueError`` for one
+    that fits no server, ``RuntimeError`` outside an asyncio loop.
     """
     return opened(
         native_open_client(

@@ -83,7 +83,7 @@ class Fleet(Mirror[NativeFleet]):
 
         The block starts with the state at the end of the log. Any number of processes may attach.
         ``config`` sets the bounds of the lanes. Raises :class:`~realtime_trio.JournalError`
-        if there is no such session, or the log fails. Errors of the body are raised bare.
+        if there is no such session, or the log fails. Errors of the body are raised unchanged.
         """
         return self._door.block(self._native.attach(name, config=config), RemoteSession, own=True)
 
@@ -93,7 +93,7 @@ class Node(Mirror[NativeNode]):
 
     @property
     def name(self) -> str:
-        """The name of it."""
+        """The name of this node, which no other node has."""
         return self._native.name
 
     @property
@@ -128,7 +128,7 @@ def open_fleet(
 
     One task per shard in use reads for all sessions that are attached. Leaving the block detaches
     all sessions. Raises :class:`~realtime_trio.JournalError` if the log cannot be opened; errors of
-    the body are raised bare.
+    the body are raised unchanged.
     """
     return opened(native_open_fleet(log, config=config), Fleet)
 

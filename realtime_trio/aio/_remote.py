@@ -38,17 +38,17 @@ class RemoteReceipt(Mirror[NativeRemoteReceipt]):
 
     @property
     def key(self) -> str:
-        """The key of it."""
+        """The key of the command."""
         return self._native.key
 
     @property
     def number(self) -> int:
-        """The number of it."""
+        """The number of the command in the queue of its session."""
         return self._native.number
 
     @property
     def status(self) -> RemoteStatus:
-        """The status of it."""
+        """How far the command has come, as far as this process knows."""
         return self._native.status
 
     @property

@@ -154,7 +154,7 @@ class RealtimeServer(Mirror[NativeRealtimeServer]):
 
     @property
     def url(self) -> str:
-        """The url of it."""
+        """The ``memory://`` address; :meth:`listen` returns addresses for a network."""
         return self._native.url
 
     @property
@@ -248,8 +248,8 @@ def open_server(
 ) -> AbstractAsyncContextManager[RealtimeServer]:
     """Run a server until the block ends.
 
-    The server is reachable immediately at ``server.url`` (``memory://name``, only on this loop), and over TCP after :meth:`RealtimeServer.listen`. Leaving the block aborts
-    every connection.
+    The server is reachable immediately at ``server.url`` (``memory://name``, only on this loop),
+    and over TCP after :meth:`RealtimeServer.listen`. Leaving the block aborts every connection.
 
     ``chats`` restores the sessions that :meth:`RealtimeServer.export_chats` returned earlier.
     Raises ``ValueError`` if the name is already in use. An exception of the block leaves it

@@ -32,12 +32,12 @@ class Receipt(Mirror[NativeReceipt]):
 
     @property
     def name(self) -> str:
-        """The name of it."""
+        """The wire type of the command."""
         return self._native.name
 
     @property
     def status(self) -> ReceiptStatus:
-        """The status of it."""
+        """How far the command has come."""
         return self._native.status
 
     @property

@@ -54,7 +54,7 @@ class Playback(Mirror[NativePlayback]):
 
     @property
     def format(self) -> AudioFormat:
-        """The format of it."""
+        """The format of the sink."""
         return self._native.format
 
     @property
@@ -141,7 +141,7 @@ class Microphone(Mirror[NativeMicrophone]):
 
     @property
     def format(self) -> AudioFormat:
-        """The format of it."""
+        """The format of the chunks."""
         return self._native.format
 
     async def __anext__(self) -> bytes:
@@ -169,7 +169,7 @@ class Speaker(Mirror[NativeSpeaker]):
 
     @property
     def format(self) -> AudioFormat:
-        """The format of it."""
+        """The format of the blocks."""
         return self._native.format
 
     @property
@@ -210,7 +210,7 @@ class WavSink(Mirror[NativeWavSink]):
 
     @property
     def format(self) -> AudioFormat:
-        """The format of it."""
+        """The format of the file."""
         return self._native.format
 
     @property

@@ -94,7 +94,8 @@ class Microphone:
     """
 
     def __init__(self, format: AudioFormat, max_chunks: int) -> None:
-        self.format = format
+        self.format: AudioFormat = format
+        """The format of the chunks."""
         self._chunks: deque[bytes] = deque()
         self._max = max_chunks
         self._waker = _Waker()
@@ -152,7 +153,8 @@ class Speaker:
     """
 
     def __init__(self, format: AudioFormat, block_bytes: int) -> None:
-        self.format = format
+        self.format: AudioFormat = format
+        """The format of the blocks."""
         self._blocks: deque[bytes] = deque()
         self._chunker = Chunker(block_bytes)
         self._waker = _Waker()

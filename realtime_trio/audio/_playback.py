@@ -84,6 +84,7 @@ class Playback:
         answer: SpokenAnswer | None = None,
     ) -> None:
         self.format: AudioFormat = sink.format
+        """The format of the sink."""
         self.interruption: AudioFlushed | None = None
         """The last interruption of an answer; ``None`` once another answer has started."""
         self._sink = sink

@@ -100,6 +100,7 @@ class WavSink:
 
     def __init__(self, writer: wave.Wave_write, file: IO[bytes], format: AudioFormat) -> None:
         self.format: AudioFormat = format
+        """The format of the file."""
         self.frames: int = 0
         """Frames written so far."""
         self._writer = writer

@@ -28,20 +28,19 @@ __all__ = ["LaneView", "Subscription", "TurnChannel", "Watch"]
 class Subscription(Channel[T], Generic[T]):
     """A stream of notifications and wire events, starting with the call that made it.
 
-    Made by ``subscribe``. Receive from it, iterate it, close it (``close``, ``aclose``,
-    ``with``, ``with``). One that is dropped without closing is freed when it is
-    garbage collected.
+    Made by ``subscribe``. Receive from it, iterate it, close it (``close``, ``with``). One that is
+    dropped without closing is freed when it is garbage collected.
 
     Items are delivered in each lane's order; if several lanes have items, control goes before
     audio and audio before text. A wire event precedes the notifications that it caused.
 
     It belongs to one thread at a time: a second one that would have to wait gets
-    :class:`~realtime_trio.BusyResourceError`. Nothing is lost when a receive is cancelled.
+    :class:`~realtime_trio.BusyResourceError`.
 
-    How it ends: after :meth:`close`, with :class:`~realtime_trio.ClosedError` immediately; when
-    the client has ended, with :class:`~realtime_trio.EndOfChannel` after the buffered items (an iteration simply
-    stops); if it did not keep up, with :class:`~realtime_trio.LaggedError` after the buffered
-    items.
+    How it ends: after :meth:`close`, with :class:`~realtime_trio.ClosedError` immediately; when the
+    client has ended, with :class:`~realtime_trio.EndOfChannel` after the buffered items (an
+    iteration simply stops); if it did not keep up, with :class:`~realtime_trio.LaggedError` after
+    the buffered items.
     """
 
     def __init__(self, door: Door, native: NativeSubscription[T]) -> None:
@@ -56,14 +55,13 @@ class Subscription(Channel[T], Generic[T]):
 class Watch(Channel[T], Generic[T]):
     """A value, each time it differs; made by ``watch`` from a selector on the state.
 
-    The first value is the current one. Values that were replaced between two receives are
-    not delivered: the latest wins. The selector and ``==`` run in the receiving task only,
-    and their errors are raised there. A value that equals the last one is not delivered again.
+    The first value is the current one. Values that were replaced between two receives are not
+    delivered: the latest wins. The selector and ``==`` run in the client's thread, and their errors
+    are raised in the thread that reads. A value that equals the last one is not delivered again.
 
-    ``receive`` is always a checkpoint; cancelling it loses nothing. It belongs to one thread
-    at a time: a second gets :class:`~realtime_trio.BusyResourceError`. When the client has ended, the last
-    value is delivered if it is new, then the channel ends. It holds no resources;
-    closing it ends a waiting task with :class:`~realtime_trio.ClosedError`.
+    It belongs to one thread at a time: a second gets :class:`~realtime_trio.BusyResourceError`.
+    When the client has ended, the last value is delivered if it is new, then the channel ends. It
+    holds no resources; closing it ends a waiting call with :class:`~realtime_trio.ClosedError`.
     """
 
     def __init__(self, door: Door, native: NativeWatch[T]) -> None:
@@ -74,8 +72,7 @@ class Watch(Channel[T], Generic[T]):
 class TurnChannel(Channel[T], Generic[T]):
     """The items of one turn, in order; it ends when the turn is over.
 
-    Several threads may read it: each item goes to one of them. Iterating is a checkpoint at
-    least every 32 items, ``receive`` always is. Closing drops the buffered items.
+    Several threads may read it: each item goes to one of them. Closing drops the buffered items.
     """
 
     def __init__(self, door: Door, native: NativeTurnChannel[T]) -> None:

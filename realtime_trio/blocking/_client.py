@@ -146,8 +146,8 @@ class Client(Commands):
     def ready(self) -> None:
         """Wait until the server accepts input and every lane has handled that event.
 
-        Returns immediately if it already does. Any number of threads may wait, and cancelling one
-        changes nothing. Raises :class:`~realtime_trio.ClosedError` if the client ends.
+        Returns immediately if it already does. Any number of threads may wait. Raises
+        :class:`~realtime_trio.ClosedError` if the client ends.
         """
         self._door.call(self._inner.ready)
 
@@ -161,7 +161,7 @@ class Client(Commands):
 
         Commands leave in order when the turn gate opens; cancel, ping and a resume of the
         current session do not wait for it. ``force=True`` sends immediately and kills the
-        running turn. If the call is cancelled, the event is not queued. Raises
+        running turn. Raises
         :class:`~realtime_trio.ClosedError` once the client is closed, ``TypeError`` for a server
         event, and both ``TypeError`` and ``ValueError`` as the class of the event does.
         """
@@ -170,7 +170,8 @@ class Client(Commands):
     def send_nowait(self, event: Event, *, force: bool = False) -> Receipt:
         """Queue an event as :meth:`send` does, without waiting.
 
-        Raises :class:`~realtime_trio.WouldBlock` if its queue is full or other threads wait for room in it.
+        Raises :class:`~realtime_trio.WouldBlock` if its queue is full or other threads wait for
+        room in it.
         """
         return Receipt(
             self._door, self._door.plain(lambda: self._inner.send_nowait(event, force=force))
@@ -184,7 +185,7 @@ class Client(Commands):
         :class:`~realtime_trio.TurnCancelled`. Otherwise it returns when the server confirms the
         cancel, even if no turn is running. A confirmation received before the turn of the
         input has begun has cancelled nothing, so the cancel is sent once more when it begins.
-        Concurrent callers share one request; cancelling one of them does not affect the others.
+        Concurrent callers share one request.
         Raises :class:`~realtime_trio.NotSent` or :class:`~realtime_trio.InDoubt` if no confirmation
         arrives, neither on the socket nor by REST.
         """
@@ -195,7 +196,7 @@ class Client(Commands):
 
         Leaving normally waits for the outcome; leaving by an exception sends one cancel.
         Concurrent calls run one after another, in the order of the calls. Raises
-        :class:`~realtime_trio.TurnError` inside another ``ask`` of the same task, which would
+        :class:`~realtime_trio.TurnError` inside another ``ask`` of the same thread, which would
         wait for itself, ``ValueError`` for a blank text without files, for half of a surrogate
         pair and for more files than a message may have, ``TypeError`` for anything but text.
         """
@@ -215,8 +216,7 @@ class Client(Commands):
 
         Queued events leave, the running turn ends, the lanes deliver their backlog, and the
         connection is closed. Meanwhile sending raises :class:`~realtime_trio.ClosedError`.
-        Afterwards subscriptions end after their last item. If it is cancelled before the
-        connection is closed, the client stays open and sending works again.
+        Afterwards subscriptions end after their last item.
         """
         self._door.call(self._inner.drain)
 
@@ -239,12 +239,11 @@ class Client(Commands):
         """Send a file (a path, or bytes with a ``filename``) for a later ``ask``.
 
         The file is streamed; ``progress`` is called with the bytes read so far and the total.
-        Cancelling it ends the transfer. Raises ``ValueError`` for a file above
-        ``config.max_file_size``, ``OSError`` for one that cannot be read,
-        :class:`~realtime_trio.ConnectionFailed` and
+        Raises ``ValueError`` for a file above ``config.max_file_size``, ``OSError`` for one that
+        cannot be read, :class:`~realtime_trio.ConnectionFailed` and
         :class:`~realtime_trio.AuthenticationError` as REST calls do,
-        :class:`~realtime_trio.ClosedError` once the client is closed. Waits until the server
-        has sent the id of the UI session.
+        :class:`~realtime_trio.ClosedError` once the client is closed. Waits until the server has
+        sent the id of the UI session.
         """
         return self._door.call(
             self._inner.upload_file,
@@ -304,19 +303,19 @@ def open_client(
     ``headers`` are sent with each upgrade and call, ``open_stream(host, port)`` returns the
     stream to use instead of TCP. They also apply to a ``transport`` of this library.
 
-    The block starts when the first connection is open and proven. The client starts to receive
-    after the first checkpoint of the block: a subscription made before, or in the first step of a
-    task started before, misses nothing. Lost connections are replaced. Leaving always returns
-    within ``config.close_deadline`` seconds, and no task is left running.
+    The block starts when the first connection is open and proven. The client receives from then on:
+    a subscription may miss what arrived before you made it, but ``client.state`` has it. Lost
+    connections are replaced. Leaving always returns within ``config.close_deadline`` seconds, and
+    no task is left running.
 
     Raises what the body raises. Otherwise raises the reason why the client ended, not in a group:
     :class:`~realtime_trio.ConnectionFailed`, :class:`~realtime_trio.ConnectionLost` or
     :class:`~realtime_trio.AuthenticationError`, or the error of a token source. That reason also
-    replaces a ``NotSent``, ``InDoubt``, ``ClosedError`` or :class:`~realtime_trio.EndOfChannel` that the body
-    raised because the client ended; for any other error of the body it is the last cause. When the
-    client ends, what the body waits for is cancelled a second after everything that it could wait for has ended.
-    Raises ``TypeError`` for an argument of the wrong type, ``ValueError`` for one that fits no
-    server, ``RuntimeError`` outside ``trio.run``.
+    replaces a ``NotSent``, ``InDoubt``, ``ClosedError`` or :class:`~realtime_trio.EndOfChannel`
+    that the body raised because the client ended; for any other error of the body it is the last
+    cause. When the client ends, what the body waits for is cancelled a second after everything that
+    it could wait for has ended. Raises ``TypeError`` for an argument of the wrong type,
+    ``ValueError`` for one that fits no server, ``RuntimeError`` in a thread with an event loop.
     """
     return opened(
         native_open_client(

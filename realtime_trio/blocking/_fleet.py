@@ -31,8 +31,7 @@ class NodeChanges(Channel[NodeChange]):
     """The sessions that a node claims, releases and loses; made by ``node.changes()``.
 
     It ends after the last change when the node ends, or when its reader is 4,096 changes behind.
-    Several threads may read it: each change goes to one of them. ``receive`` is always a checkpoint;
-    cancelling it loses nothing.
+    Several threads may read it: each change goes to one of them.
     """
 
     def __init__(self, door: Door, native: NativeNodeChanges) -> None:
@@ -83,7 +82,7 @@ class Fleet(Mirror[NativeFleet]):
 
         The block starts with the state at the end of the log. Any number of processes may attach.
         ``config`` sets the bounds of the lanes. Raises :class:`~realtime_trio.JournalError`
-        if there is no such session, or the log fails. Errors of the body are raised bare.
+        if there is no such session, or the log fails. Errors of the body are raised unchanged.
         """
         return self._door.block(self._native.attach(name, config=config), RemoteSession, own=True)
 
@@ -93,7 +92,7 @@ class Node(Mirror[NativeNode]):
 
     @property
     def name(self) -> str:
-        """The name of it."""
+        """The name of this node, which no other node has."""
         return self._door.plain(lambda: self._native.name)
 
     @property
@@ -116,7 +115,7 @@ class Node(Mirror[NativeNode]):
         """Claim no more sessions, finish the turns, and release every session.
 
         Other nodes take them over. May be called inside the block; a second caller waits for
-        the same drain. If the caller is cancelled, the node continues to drain.
+        the same drain.
         """
         self._door.call(self._native.drain)
 
@@ -128,7 +127,7 @@ def open_fleet(
 
     One task per shard in use reads for all sessions that are attached. Leaving the block detaches
     all sessions. Raises :class:`~realtime_trio.JournalError` if the log cannot be opened; errors of
-    the body are raised bare.
+    the body are raised unchanged.
     """
     return opened(native_open_fleet(log, config=config), Fleet)
 
@@ -153,7 +152,7 @@ def open_node(
     unique suffix.
 
     Leaving the block drains the node within ``drain`` seconds: turns end, and other nodes take
-    the sessions over. If the block is cancelled or raises, its connections are closed and its
+    the sessions over. If the block raises, its connections are closed and its
     lease ends, so that other nodes take the sessions over at once.
 
     Raises :class:`~realtime_trio.JournalError` if the log cannot be opened, ``ValueError`` for

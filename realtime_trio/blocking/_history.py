@@ -84,10 +84,7 @@ class History(Mirror[NativeHistory]):
         return self._door.plain(lambda: self._native.find(predicate, after=after))
 
     def entries(self, since: int | None = None) -> Generator[HistoryEntry, None, None]:
-        """Iterate over the entries after ``since``, or over all.
-
-        A checkpoint every few hundred of them.
-        """
+        """Iterate over the entries after ``since``, or over all."""
         return self._door.each(self._native.entries(since))
 
 
@@ -98,7 +95,7 @@ def open_history(
 
     ``name`` is the session of a journal, by default the one that was written to last. The file
     is read and folded once, in a thread; a journal that a client is writing to is read as it is
-    at that moment. Cancelling returns immediately.
+    at that moment.
 
     Raises ``OSError`` for a file that cannot be read, ``ValueError`` for any other kind of file,
     and :class:`~realtime_trio.JournalError` for a missing journal or session.

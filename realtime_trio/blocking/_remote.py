@@ -38,17 +38,17 @@ class RemoteReceipt(Mirror[NativeRemoteReceipt]):
 
     @property
     def key(self) -> str:
-        """The key of it."""
+        """The key of the command."""
         return self._door.plain(lambda: self._native.key)
 
     @property
     def number(self) -> int:
-        """The number of it."""
+        """The number of the command in the queue of its session."""
         return self._door.plain(lambda: self._native.number)
 
     @property
     def status(self) -> RemoteStatus:
-        """The status of it."""
+        """How far the command has come, as far as this process knows."""
         return self._door.plain(lambda: self._native.status)
 
     @property
@@ -59,9 +59,9 @@ class RemoteReceipt(Mirror[NativeRemoteReceipt]):
     def accepted(self) -> None:
         """Wait until the session's owner has read it; then the end of a node cannot lose it.
 
-        Also returns if the command has already ended. Any number of threads may wait, and
-        cancelling one changes nothing. Raises :class:`~realtime_trio.NotSent` if the log lost
-        it, and :class:`~realtime_trio.ClosedError` if this process detaches first.
+        Also returns if the command has already ended. Any number of threads may wait. Raises
+        :class:`~realtime_trio.NotSent` if the log lost it, and :class:`~realtime_trio.ClosedError`
+        if this process detaches first.
         """
         self._door.call(self._native.accepted)
 
@@ -227,11 +227,10 @@ class RemoteSession(Mirror[NativeRemoteSession]):
         """Queue an event for the session; its owner sends the events in order.
 
         ``key`` identifies the command: a key that was used before returns the receipt of the
-        earlier command. ``force`` as in :meth:`realtime_trio.Client.send`.
-        If it is cancelled, the event may still be queued; with a key, call again to find out.
-        Raises :class:`~realtime_trio.JournalError` if the log fails,
-        :class:`~realtime_trio.ClosedError` once this process has detached, and ``TypeError`` or
-        ``ValueError`` as a client does.
+        earlier command. ``force`` as in :meth:`realtime_trio.Client.send`. If the wait is
+        interrupted, the event may still be queued; with a key, call again to find out. Raises
+        :class:`~realtime_trio.JournalError` if the log fails, :class:`~realtime_trio.ClosedError`
+        once this process has detached, and ``TypeError`` or ``ValueError`` as a client does.
         """
         return RemoteReceipt(
             self._door, self._door.call(self._native.send, event, key=key, force=force)
@@ -258,10 +257,9 @@ class RemoteSession(Mirror[NativeRemoteSession]):
     ) -> AbstractContextManager[RemoteTurn]:
         """Send a text and follow its turn, as :meth:`realtime_trio.Client.ask` does.
 
-        The turn survives the end of its node: another node takes the session over. With a key
-        that was used before, the outcome is :class:`~realtime_trio.TurnLost`, and nothing is
-        sent again. Raises :class:`~realtime_trio.TurnError` inside another ``ask`` of the same
-        task.
+        The turn survives the end of its node: another node takes the session over. With a key that
+        was used before, the outcome is :class:`~realtime_trio.TurnLost`, and nothing is sent again.
+        Raises :class:`~realtime_trio.TurnError` inside another ``ask`` of the same thread.
         """
         return self._door.block(
             self._native.ask(text, file_ids=file_ids, key=key), RemoteTurn, alone=True

@@ -160,7 +160,7 @@ class RealtimeServer(Mirror[NativeRealtimeServer]):
 
     @property
     def url(self) -> str:
-        """The url of it."""
+        """The ``memory://`` address; :meth:`listen` returns addresses for a network."""
         return self._door.plain(lambda: self._native.url)
 
     @property
@@ -182,7 +182,7 @@ class RealtimeServer(Mirror[NativeRealtimeServer]):
         """Serve on a TCP port as well (0 selects a free one), and return its ``http://`` address.
 
         The port serves HTTP and websockets until the server ends. Raises ``OSError`` if the port
-        is in use. Call it again to add another port. A call that is cancelled opens no port.
+        is in use. Call it again to add another port.
         """
         return self._door.call(self._native.listen, host, port)
 
@@ -221,8 +221,8 @@ class RealtimeServer(Mirror[NativeRealtimeServer]):
         """Behave like a server that is killed and started again ``downtime`` seconds later.
 
         Every link is aborted. UI sessions and running turns are lost; chat sessions are kept.
-        Connections are refused until the call returns. A cancelled call ends the downtime
-        immediately, and of several concurrent calls the first to end does so.
+        Connections are refused until the call returns. Of several concurrent calls, the first to
+        end also ends the downtime.
         """
         self._door.call(self._native.restart, downtime)
 
@@ -235,7 +235,7 @@ class RealtimeServer(Mirror[NativeRealtimeServer]):
         return self._door.plain(lambda: self._native.export_chats())
 
     def trace(self, observe: Callable[[Traffic], None]) -> None:
-        """Call ``observe`` for each connection, frame and request from now on, in this task.
+        """Call ``observe`` for each connection, frame and request from now on, in trio's thread.
 
         It must not block or raise. A second call replaces the first.
         """
@@ -254,7 +254,8 @@ def open_server(
 ) -> AbstractContextManager[RealtimeServer]:
     """Run a server until the block ends.
 
-    The server is reachable immediately at ``server.url`` (``memory://name``, only inside ``rt.blocking``), and over TCP after :meth:`RealtimeServer.listen`. Leaving the block aborts
+    The server is reachable immediately at ``server.url`` (``memory://name``, only inside
+    ``rt.blocking``), and over TCP after :meth:`RealtimeServer.listen`. Leaving the block aborts
     every connection.
 
     ``chats`` restores the sessions that :meth:`RealtimeServer.export_chats` returned earlier.

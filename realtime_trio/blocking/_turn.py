@@ -29,12 +29,12 @@ class Receipt(Mirror[NativeReceipt]):
 
     @property
     def name(self) -> str:
-        """The name of it."""
+        """The wire type of the command."""
         return self._door.plain(lambda: self._native.name)
 
     @property
     def status(self) -> ReceiptStatus:
-        """The status of it."""
+        """How far the command has come."""
         return self._door.plain(lambda: self._native.status)
 
     @property
@@ -46,17 +46,18 @@ class Receipt(Mirror[NativeReceipt]):
         """Wait until the command is sent.
 
         Raises :class:`~realtime_trio.NotSent` if it certainly was not, and
-        :class:`~realtime_trio.InDoubt` if the link broke while it was being written.
-        Cancelling this call does not withdraw the command. Any number of threads may wait.
+        :class:`~realtime_trio.InDoubt` if the link broke while it was being written. Any number of
+        threads may wait.
         """
         self._door.call(self._native.sent)
 
     def durable(self) -> None:
         """Wait until the journal has durably recorded the final status of the command.
 
-        After that, not even a crash loses it. It also returns if the command was not sent; await
-        :meth:`sent` to find out. Cancelling this changes nothing, and any number of threads may wait. Raises :class:`~realtime_trio.JournalError` if the journal ends without the record,
-        and ``RuntimeError`` for a client without a journal.
+        After that, not even a crash loses it. It also returns if the command was not sent; call
+        :meth:`sent` to find out. Any number of threads may wait. Raises
+        :class:`~realtime_trio.JournalError` if the journal ends without the record, and
+        ``RuntimeError`` for a client without a journal.
         """
         self._door.call(self._native.durable)
 
@@ -84,7 +85,8 @@ class Turn(Mirror[NativeTurn]):
     def outcome(self) -> Outcome:
         """How the turn ended.
 
-        Raises :class:`~realtime_trio.TurnError` while the turn runs: leave the ``with`` block, or ``turn.wait()``.
+        Raises :class:`~realtime_trio.TurnError` while the turn runs: leave the ``with`` block, or
+        ``turn.wait()``.
         """
         return self._door.plain(lambda: self._native.outcome)
 
@@ -104,5 +106,5 @@ class Reconnection(Mirror[NativeReconnection]):
     """
 
     def wait(self) -> None:
-        """Wait for the new link; the same as awaiting the object."""
+        """Wait for the new link."""
         self._door.call(self._native.wait)

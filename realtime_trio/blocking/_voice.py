@@ -54,7 +54,7 @@ class Playback(Mirror[NativePlayback]):
 
     @property
     def format(self) -> AudioFormat:
-        """The format of it."""
+        """The format of the sink."""
         return self._door.plain(lambda: self._native.format)
 
     @property
@@ -135,12 +135,13 @@ class Playback(Mirror[NativePlayback]):
 class Microphone(Mirror[NativeMicrophone]):
     """An endless :class:`~realtime_trio.audio.LiveSource`; see :func:`open_microphone`.
 
-    Only one task may read it. It buffers at most ``max_chunks``; above that, the oldest is dropped.
+    Only one thread may read it. It buffers at most ``max_chunks``; above that, the oldest is
+    dropped.
     """
 
     @property
     def format(self) -> AudioFormat:
-        """The format of it."""
+        """The format of the chunks."""
         return self._door.plain(lambda: self._native.format)
 
     def __next__(self) -> bytes:
@@ -163,12 +164,12 @@ class Microphone(Mirror[NativeMicrophone]):
 class Speaker(Mirror[NativeSpeaker]):
     """A :class:`~realtime_trio.audio.ClockedSink`; see :func:`open_speaker`.
 
-    Only one task may write to it.
+    Only one thread may write to it.
     """
 
     @property
     def format(self) -> AudioFormat:
-        """The format of it."""
+        """The format of the blocks."""
         return self._door.plain(lambda: self._native.format)
 
     @property
@@ -185,7 +186,7 @@ class Speaker(Mirror[NativeSpeaker]):
         self._door.plain(lambda: self._native.write_nowait(chunk))
 
     def write(self, chunk: bytes) -> None:
-        """Queue a block when there is room. If cancelled, nothing is queued."""
+        """Queue a block when there is room."""
         self._door.call(self._native.write, chunk)
 
     def flush(self) -> int:
@@ -209,7 +210,7 @@ class WavSink(Mirror[NativeWavSink]):
 
     @property
     def format(self) -> AudioFormat:
-        """The format of it."""
+        """The format of the file."""
         return self._door.plain(lambda: self._native.format)
 
     @property
@@ -274,7 +275,7 @@ class AudioLane(LaneView):
         """Queue one frame of PCM16, 16 kHz mono, waiting for room.
 
         Half a sample at its end leaves with the next frame, or is dropped if a new link opens in
-        between. The frame passes the turn gate. If cancelled, nothing is queued. While there is
+        between. The frame passes the turn gate. While there is
         no link, the frame is dropped and counted. Raises
         :class:`~realtime_trio.ClosedError` once the client is closed.
         """
@@ -305,7 +306,7 @@ class AudioLane(LaneView):
         ``as_text`` sends base64 text for a server that takes no binary frames; that is a
         command, so it always waits for the user's turn.
 
-        If cancelled, it stops; queued frames still leave. Do not send several sources at the
+        Do not send several sources at the
         same time: their frames would alternate. Raises what the source raises,
         :class:`~realtime_trio.ClosedError` once the client is closed, and ``ValueError`` for a
         chunk out of its bounds.

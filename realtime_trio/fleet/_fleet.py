@@ -63,7 +63,7 @@ class Fleet:
 
         The block starts with the state at the end of the log. Any number of processes may attach.
         ``config`` sets the bounds of the lanes. Raises :class:`~realtime_trio.JournalError`
-        if there is no such session, or the log fails. Errors of the body are raised bare.
+        if there is no such session, or the log fails. Errors of the body are raised unchanged.
         """
         seat = await self._log.seat(name)
         if seat is None:
@@ -87,7 +87,7 @@ async def open_fleet(
 
     One task per shard in use reads for all sessions that are attached. Leaving the block detaches
     all sessions. Raises :class:`~realtime_trio.JournalError` if the log cannot be opened; errors of
-    the body are raised bare.
+    the body are raised unchanged.
     """
     check_trio("fleet.open_fleet")
     async with log.opened(), outliving_nursery() as nursery:

@@ -76,6 +76,7 @@ class Node:
         limiter: trio.CapacityLimiter,
     ) -> None:
         self.name: str = name
+        """The name of this node, which no other node has."""
         self._log = log
         self._dial = dial
         self._nursery = nursery

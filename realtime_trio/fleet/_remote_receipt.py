@@ -26,8 +26,11 @@ class RemoteReceipt:
 
     def __init__(self, key: str, number: int) -> None:
         self.key: str = key
+        """The key of the command."""
         self.number: int = number
+        """The number of the command in the queue of its session."""
         self.status: RemoteStatus = "queued"
+        """How far the command has come, as far as this process knows."""
         self.position: int = 0
         """The position in the log of its latest status; 0 before "accepted"."""
         self._why = ""

@@ -95,6 +95,7 @@ class RealtimeServer:
 
     def __init__(self, hub: Hub, url: str, nursery: trio.Nursery) -> None:
         self.url: str = url
+        """The ``memory://`` address; :meth:`listen` returns addresses for a network."""
         self._hub = hub
         self._nursery = nursery
 

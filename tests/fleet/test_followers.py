@@ -163,8 +163,8 @@ async def test_leaving_while_an_entry_arrives_is_no_error(
     for _ in range(8):  # trio orders the tasks of a round at random
         async with written() as it:
             await it.write(DELTA % "one")
-            entry: list[LogItem] = [DELTA % "two"]
-            await it.log.append(it.claim, it.position + 1, [(1.0, entry)])
+            two: list[LogItem] = [DELTA % "two"]
+            await it.log.append(it.claim, it.position + 1, [(1.0, two)])
             for _ in range(rounds):
                 await trio.lowlevel.checkpoint()
 

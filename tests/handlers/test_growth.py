@@ -234,7 +234,8 @@ def test_of_a_tool_that_ended_only_the_call_in_its_message_is_tracked() -> None:
         given = call(f"tracked-{number}", "ls", {"path": "/"})
         for event in (select(call(f"tracked-{number}", "ls")), begin(given), end(given)):
             processor.process_frame(json.dumps(event))
+    state = processor.state
     gc.collect()
     calls = [each for each in gc.get_objects() if isinstance(each, ToolCall)]
     assert sum(each.id.startswith("tracked-") for each in calls) == tools
-    assert processor.state  # which still holds them
+    assert state.current_session is None  # the state still holds them
