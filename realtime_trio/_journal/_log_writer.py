@@ -175,6 +175,7 @@ class LogWriter:
         self._jump = None
         self._groups = []
         self._waiting = self._waiting_bytes = 0
+        self._wakeup.set()
 
     async def reached(self, position: int) -> None:
         """Wait until the store has everything up to a position.
