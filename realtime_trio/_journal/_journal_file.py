@@ -84,10 +84,8 @@ class JournalFile(OwnedFile):
         with self._writing(claim) as session:
             run = self._db.execute
             run("DELETE FROM blocks WHERE session = ? AND last >= ?", (session, gap.first))
-            run(
-                "DELETE FROM snapshots WHERE session = ? AND position >= ?",
-                (session, gap.first),
-            )
+            run("DELETE FROM gaps WHERE session = ? AND first >= ?", (session, gap.first))
+            run("DELETE FROM snapshots WHERE session = ? AND position >= ?", (session, gap.first))
             self._insert_gap(session, gap)
             if snapshot is not None:
                 self._insert_snapshot(session, snapshot)

@@ -7,7 +7,7 @@ is one writer, and a writer that was paused for a while cannot overwrite its suc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import attrs
@@ -50,21 +50,26 @@ class StoredSnapshot:
     data: bytes = attrs.field(repr=False)
 
 
+def _not_empty(gaps: Iterable[LogGap]) -> tuple[LogGap, ...]:
+    """Leave out what only damage can contain: a reader would never get past such a gap."""
+    return tuple(gap for gap in gaps if gap.first <= gap.last)
+
+
 @attrs.frozen(slots=True, kw_only=True)
 class LogInfo:
     """The description of one log in a store.
 
     ``position`` is the last position in use, ``first`` the first that can be read (1 if nothing was
     trimmed). ``clean``: its last writer closed it, or it had no writer so far. ``gaps`` are in
-    order. ``epoch`` changes when a store has lost acknowledged entries; it is empty for a store
-    that cannot lose any.
+    order; a gap without positions is left out. ``epoch`` changes when a store has lost acknowledged
+    entries; it is empty for a store that cannot lose any.
     """
 
     name: str
     position: int
     first: int
     clean: bool
-    gaps: tuple[LogGap, ...] = ()
+    gaps: tuple[LogGap, ...] = attrs.field(default=(), converter=_not_empty)
     epoch: str = ""
 
 
@@ -103,7 +108,7 @@ class LogStore(Protocol):
     async def put_gap(self, claim: LogClaim, gap: LogGap, snapshot: StoredSnapshot | None) -> None:
         """Replace the positions of ``gap`` up to its last, and continue after them.
 
-        Entries at and after its first position are dropped. ``snapshot``, of its last
+        Entries and gaps at and after its first position are dropped. ``snapshot``, of its last
         position, is the state from which the log continues.
         """
         ...

@@ -334,13 +334,14 @@ class LogWriter:
                 message = "the client ended before the journal had caught up"
                 raise JournalError(message)
             return
-        snapshot = await self.encoded(jump.position, jump.cut)
-        gap = LogGap(first=self.durable + 1, last=jump.position, why="jumped")
-        await self._store.put_gap(self._claim, gap, snapshot)
+        if jump.position > self.durable:  # otherwise nothing is missing
+            snapshot = await self.encoded(jump.position, jump.cut)
+            gap = LogGap(first=self.durable + 1, last=jump.position, why="jumped")
+            await self._store.put_gap(self._claim, gap, snapshot)
+            self._jumps += 1
+            self._next_snapshot = jump.position + SNAPSHOT_EVERY
         if self._jump is jump:  # otherwise it was dropped again meanwhile
             self._jump = None
-        self._jumps += 1
-        self._next_snapshot = jump.position + SNAPSHOT_EVERY
         self._reached(jump.position)
 
     def _cut_is_done(self) -> bool:

@@ -109,7 +109,7 @@ class MemoryStore:
         log = self._claimed(claim)
         log.blocks = [block for block in log.blocks if block.last < gap.first]
         log.snapshots = [each for each in log.snapshots if each.position < gap.first]
-        log.gaps.append(gap)
+        log.gaps = [*(each for each in log.gaps if each.first < gap.first), gap]
         log.position, log.clean = gap.last, False
         if snapshot is not None:
             log.keep(snapshot)

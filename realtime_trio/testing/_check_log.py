@@ -161,6 +161,12 @@ async def _check_gaps(store: LogStore) -> None:
     assert info is not None
     assert (info.position, info.gaps) == (11, (gap,))
     assert [each.position for each in await store.snapshots("a")] == [10]
+    later = LogGap(first=11, last=20, why="jumped")
+    for each in (LogGap(first=11, last=15, why="jumped"), later):  # as if an answer was lost
+        await store.put_gap(claim, each, None)
+    info = await store.info("a")
+    assert info is not None
+    assert (info.position, info.gaps) == (20, (gap, later)), "put_gap must drop gaps behind it"
 
 
 async def _check_snapshots(store: LogStore) -> None:

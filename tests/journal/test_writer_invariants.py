@@ -23,6 +23,7 @@ from realtime_trio._core._state import Limits
 from realtime_trio._exceptions import JournalError
 from realtime_trio._journal import _log_writer
 from realtime_trio._journal._journal_life import JournalLife
+from realtime_trio._journal._log_store import LogGap, LogInfo
 from realtime_trio._journal._memory_log import MemoryStore
 from realtime_trio._journal._recovery import recover_log
 from realtime_trio._lanes._pipeline import Pipeline
@@ -189,3 +190,31 @@ async def _at_once(call: Callable[..., Any], *args: Any, **_options: Any) -> Any
     """A thread has no place on a virtual clock."""
     await trio.lowlevel.checkpoint()
     return call(*args)
+
+
+async def test_a_buffer_dropped_while_it_is_empty_leaves_no_gap(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    log = MemoryStore()
+    life = await begin(MemoryJournal(log))
+    pipeline = Pipeline(ClientConfig(), clock=trio.current_time)
+    async with trio.open_nursery() as nursery:
+        life.begin(pipeline, Limits(), trio.current_time())
+        nursery.start_soon(pipeline.run)
+        nursery.start_soon(life.writer.run)
+        await life.writer.reached(life.writer.position)
+        life.writer._drop()
+        await trio.sleep(1)
+        await feed_one(pipeline, '{"type":"pong"}')
+        await life.writer.reached(life.writer.position)
+        nursery.cancel_scope.cancel()
+    info = await log.info(NAME)
+    assert info is not None
+    assert (info.position, info.gaps) == (life.writer.position, ())
+
+
+def test_a_gap_without_positions_is_left_out() -> None:
+    """No reader gets past it: only a damaged log has one."""
+    empty, real = LogGap(first=4, last=3, why="jumped"), LogGap(first=4, last=4, why="jumped")
+    info = LogInfo(name=NAME, position=4, first=1, clean=True, gaps=(empty, real))
+    assert info.gaps == (real,)
