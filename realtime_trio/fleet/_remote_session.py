@@ -202,8 +202,9 @@ class RemoteSession(Subscribes):
 
         The turn survives the end of its node: another node takes the session over. With a key
         that was used before, the outcome is :class:`~realtime_trio.TurnLost`, and nothing is
-        sent again. Raises :class:`~realtime_trio.TurnError` inside another ``ask`` of the same
-        task.
+        sent again. Leaving the block early cancels the turn. If the text still waits behind
+        another turn then, it is not withdrawn: it is sent later, and its turn runs to its end.
+        Raises :class:`~realtime_trio.TurnError` inside another ``ask`` of the same task.
         """
         check_several(file_ids, "file_ids")
         check_not_nested(self._asking)
@@ -222,5 +223,6 @@ class RemoteSession(Subscribes):
         if progress.outcome is not None:
             return
         with trio.move_on_after(_CLOSE_DEADLINE, shield=True), suppress(RealtimeError):
+            await receipt.sent()  # before, a cancel would end the turn of another input
             await self.cancel()
         self._follower.commands.forget(receipt.number, progress)

@@ -12,6 +12,7 @@ import trio.testing
 
 import realtime_trio as rt
 from realtime_trio._journal._log_store import LogClaim
+from realtime_trio._journal._log_writer import LogWriter
 from realtime_trio._journal._recovery import recover_log
 from realtime_trio._log._log_entries import RemoteEntry
 from realtime_trio._log._state_snapshot import digest
@@ -30,6 +31,12 @@ def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
         return call(*args)
 
     monkeypatch.setattr(trio.to_thread, "run_sync", run_sync)
+
+
+def lose_one(writer: LogWriter) -> None:
+    """Drop an entry that was not written, as when the log was away for too long."""
+    writer.append(writer._at, [RemoteEntry(0, "cursor")], 1)
+    writer._drop()
 
 
 DialTo = Callable[[rt.fleet.Claim], Awaitable[rt.fleet.Dial]]
@@ -317,7 +324,7 @@ async def test_a_jump_is_told(
             (run,) = node._runs.values()
             assert run.life is not None
             at = session.position
-            run.life.writer._drop()  # as when the log was away for too long
+            lose_one(run.life.writer)
             receipt = await session.send_text("Hello")
             with trio.fail_after(20):
                 await receipt.sent()

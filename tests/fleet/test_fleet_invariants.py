@@ -39,7 +39,7 @@ from realtime_trio.server import RealtimeServer
 
 from .guest import GuestRun
 from .partition import PartitionedLog
-from .test_fleet import check_follower, dial_to
+from .test_fleet import check_follower, dial_to, lose_one
 from .watched import FedInputs, WatchedLog
 
 NAME = "call-17"
@@ -210,7 +210,7 @@ class Cluster:
         node = self.held.get(self.views[index])
         for run in () if node is None else node._runs.values():
             if run.life is not None:
-                run.life.writer._drop()
+                lose_one(run.life.writer)
 
     def heal(self) -> None:
         """No trouble any more."""

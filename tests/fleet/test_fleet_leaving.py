@@ -128,3 +128,26 @@ async def test_a_nursery_that_outlives_its_body_is_not_entered_when_cancelled() 
         async with outliving_nursery():
             pytest.fail("it was entered")
     assert scope.cancelled_caught
+
+
+async def test_an_ask_that_waits_behind_another_turn_cancels_nothing(
+    realtime_server: RealtimeServer, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Its text is sent later, since it is in the queue."""
+    realtime_server.script(turn("Long", wait(30.0)))
+    log = MemoryLog()
+    async with (
+        rt.fleet.open_node(log, dial_to(realtime_server)),
+        rt.fleet.open_fleet(log) as fleet,
+    ):
+        await fleet.create("call-17")
+        async with fleet.attach("call-17") as first, fleet.attach("call-17") as second:
+            async with first.ask("Long") as long:
+                await long.receipt.sent()
+                with trio.move_on_after(1.0):
+                    async with second.ask("Later") as later:
+                        pass
+            assert isinstance(long.outcome, rt.TurnCompleted)
+            assert isinstance(later.outcome, rt.TurnLost)
+            await later.receipt.sent()
+    assert "client_wants_cancel" not in {each.type for each in realtime_server.seen}
