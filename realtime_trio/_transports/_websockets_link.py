@@ -261,7 +261,7 @@ class WebsocketsTransport:
         await self._finished.wait()
 
     def _error(self) -> RealtimeError:
-        return (self._inbox.end or lost(None)).error()
+        return (self._inbox.end or self._end_so_far()).error()
 
     def _outgoing(self) -> bytes:
         return b"".join(self._protocol.data_to_send())
@@ -367,6 +367,13 @@ class WebsocketsTransport:
             with contextlib.suppress(RealtimeError):
                 await self._write(pong)
 
+    def _end_so_far(self) -> End:
+        """How the link ended, which is known before the pump records it."""
+        protocol = self._protocol
+        return self._ended_by(
+            protocol.close_rcvd or (None if self._closing else protocol.close_sent)
+        )
+
     def _ended_by(self, close: Close | None) -> End:
         if close is None:
             return lost(None)
@@ -382,9 +389,7 @@ class WebsocketsTransport:
         resets it, and our close frame, which names the fault, could be lost.
         """
         self._muted = True
-        protocol = self._protocol
-        close = protocol.close_rcvd or (None if self._closing else protocol.close_sent)
-        self._inbox.finish(self._ended_by(close))
+        self._inbox.finish(self._end_so_far())
         close_frame = self._outgoing()
         if not close_frame:
             return

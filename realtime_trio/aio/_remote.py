@@ -260,8 +260,9 @@ class RemoteSession(Mirror[NativeRemoteSession]):
 
         The turn survives the end of its node: another node takes the session over. With a key
         that was used before, the outcome is :class:`~realtime_trio.TurnLost`, and nothing is
-        sent again. Raises :class:`~realtime_trio.TurnError` inside another ``ask`` of the same
-        task.
+        sent again. Leaving the block early cancels the turn. If the text still waits behind
+        another turn then, it is not withdrawn: it is sent later, and its turn runs to its end.
+        Raises :class:`~realtime_trio.TurnError` inside another ``ask`` of the same task.
         """
         return self._door.block(
             self._native.ask(text, file_ids=file_ids, key=key), RemoteTurn, alone=True

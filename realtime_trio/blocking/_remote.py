@@ -257,8 +257,10 @@ class RemoteSession(Mirror[NativeRemoteSession]):
     ) -> AbstractContextManager[RemoteTurn]:
         """Send a text and follow its turn, as :meth:`realtime_trio.Client.ask` does.
 
-        The turn survives the end of its node: another node takes the session over. With a key that
-        was used before, the outcome is :class:`~realtime_trio.TurnLost`, and nothing is sent again.
+        The turn survives the end of its node: another node takes the session over. With a key
+        that was used before, the outcome is :class:`~realtime_trio.TurnLost`, and nothing is
+        sent again. Leaving the block early cancels the turn. If the text still waits behind
+        another turn then, it is not withdrawn: it is sent later, and its turn runs to its end.
         Raises :class:`~realtime_trio.TurnError` inside another ``ask`` of the same thread.
         """
         return self._door.block(

@@ -255,13 +255,16 @@ async def test_no_error_holds_the_token_of_a_redirect(kind: type[Connector]) -> 
     assert not any("hush" in repr(vars(exc)) for exc in errors_of(caught.value))
 
 
+@pytest.mark.parametrize("at_once", [False, True])
 @pytest.mark.parametrize("kind", CONNECTORS)
-async def test_no_error_holds_the_token_of_a_reason(kind: type[Connector]) -> None:
-    """A server that closes the new link may quote the token."""
+async def test_no_error_holds_the_token_of_a_reason(kind: type[Connector], at_once: bool) -> None:
+    """A server that closes the new link may quote the token, even together with its answer."""
 
     async def serve(stream: trio.SocketStream) -> None:
-        await stream.send_all(accept_answer(await read_head(stream)))
-        await stream.send_all(frame(0x88, b"\x03\xf0bad hush-hush-1"))
+        answer = accept_answer(await read_head(stream))
+        close = frame(0x88, b"\x03\xf0bad hush-hush-1")
+        for data in (answer + close,) if at_once else (answer, close):
+            await stream.send_all(data)
         while await stream.receive_some():  # closing with unread input would reset the connection
             pass
 

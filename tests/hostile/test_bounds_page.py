@@ -13,7 +13,7 @@ from realtime_trio._core import _depth, _leniency, _records
 from realtime_trio._handlers import _attach, _control, _event_identity, _turn, _users
 from realtime_trio._lanes import _overflow
 from realtime_trio._rest import _calls
-from realtime_trio._transports import _dial, _upgrade_answer
+from realtime_trio._transports import _dial, _interim_answers, _upgrade_answer
 from realtime_trio._turns import _channel
 from realtime_trio.server import ServerConfig
 
@@ -60,6 +60,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     "lines that wait": (f"{_recording.MAX_LINES:,} lines", size(_recording.MAX_BYTES)),
     "a REST response": (size(_calls._MAX_ANSWER),),
     "the refusal of an upgrade": (size(_upgrade_answer._MAX_BODY),),
+    "interim answers": (size(_interim_answers._MAX_INTERIM),),
     "redirects": (f"{_dial._MAX_REDIRECTS} of an upgrade", f"{_calls._MAX_REDIRECTS} of a REST"),
 }
 
