@@ -40,15 +40,7 @@ from websockets.protocol import State
 from .._exceptions import RealtimeError
 from . import _dial as dial
 from ._direct import READ_ERRORS, WRITE_ERRORS, WriteTurn, reader_of, writer_of
-from ._inbox import (
-    BROKEN_BY_CANCEL,
-    CLOSED_HERE,
-    End,
-    Inbox,
-    lost,
-    shielded_checkpoint,
-    too_big,
-)
+from ._inbox import BROKEN_BY_CANCEL, CLOSED_HERE, End, Inbox, lost, shielded_checkpoint, too_big
 from ._websockets_frames import FrameReader, FrameWriter
 from ._websockets_upgrade import new_protocol, upgrade
 
