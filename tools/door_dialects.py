@@ -95,7 +95,6 @@ AIO: Final = Dialect(
     words=(
         *_EVERYWHERE,
         (r"All of it is for one ``trio\.run``\.", "All of it is for one loop of asyncio."),
-        (r"within this\s+``trio\.run``", "on this loop"),
         (r"only inside this\s+``trio\.run``", "only on this loop"),
         (r"outside\s+``trio\.run``", "outside an asyncio loop"),
         (r"\bA checkpoint; any", "Any"),

@@ -89,8 +89,8 @@ def _named_by_results(txn: TextTransaction, event: ToolCallEvent) -> tuple[ToolC
         return ()
     calls = txn.record(event.session_id).calls
     named = {result.tool_use_id: None for result in event.tool_results}
-    known = [calls.get(call_id) for call_id in named]
-    return tuple(each.call.whole() for each in known if each is not None and each.call)
+    known = [each.call for each in map(calls.get, named) if each is not None]
+    return tuple(call.whole() for call in known if call is not None)
 
 
 def _finish(

@@ -108,7 +108,7 @@ class Dispatcher:
         cls = event.__class__
         if cls is Command:
             notes = cast("Command", event).run() or ()
-            found = subscribers.found
+            found = subscribers.found  # the action may be the lane's first subscription
         else:
             found = subscribers.found
             fold = self.fold

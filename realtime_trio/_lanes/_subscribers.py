@@ -108,11 +108,9 @@ class Subscribers:
             known[cls] = _subscribed_class(self._lane, cls)
         subscribed = known[cls]
         targets = () if subscribed is None else tuple(self._of(subscribed))
-        for shared in (self.all, *self.found.values()):
-            if targets == shared:
-                targets = shared
-                break
         if not issubclass(cls, WHOLE):
+            shared = (self.all, *self.found.values())
+            targets = next((each for each in shared if each == targets), targets)
             self.found[cls] = targets
         return targets
 
